@@ -1,0 +1,183 @@
+//! What a node hears from and says to the machine around it (`server`, or `swarm` in the simulator).
+
+use stdx::{Duration, NodeId, Planted, WallClock};
+use wire::resp::Args;
+
+/// A client connection, numbered by the machine around the node; never reused within a life.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnId(pub u64);
+
+/// From the machine to the node.
+#[derive(Clone, Debug)]
+pub enum Request {
+    /// A client connected from `address` (text, for CLIENT LIST).
+    Open {
+        /// The connection.
+        conn: ConnId,
+        /// Its address, `ip:port`.
+        address: String,
+    },
+    /// Complete commands a client sent, in order. Replies come in the same order.
+    Commands {
+        /// The connection.
+        conn: ConnId,
+        /// As parsed from RESP; none is empty.
+        commands: Vec<Args>,
+    },
+    /// The client is gone, or broke the protocol.
+    Closed {
+        /// The connection.
+        conn: ConnId,
+    },
+    /// Finish what is under way and take nothing new (SIGTERM).
+    Drain,
+}
+
+/// From the node to the machine.
+#[derive(Clone, Debug)]
+pub enum Output {
+    /// Bytes for a client: the replies to its next `answered` commands, encoded for its protocol version.
+    Reply {
+        /// The connection.
+        conn: ConnId,
+        /// RESP2 or RESP3.
+        bytes: Vec<u8>,
+        /// How many commands these bytes answer.
+        answered: usize,
+    },
+    /// Close the connection once everything before was written (QUIT, CLIENT KILL).
+    Close {
+        /// The connection.
+        conn: ConnId,
+    },
+    /// Something an operator wants to read: the machine logs it.
+    Event(Event),
+}
+
+/// What happened, for the log of the machine; never needed for correctness.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A replica of this node learned of a leader (or of having none) in a term.
+    Leader {
+        /// The keyspace, or `catalog`.
+        keyspace: String,
+        /// Raft's term.
+        term: u64,
+        /// The node that leads, if known.
+        leader: Option<NodeId>,
+    },
+    /// A replica was created here.
+    ReplicaCreated {
+        /// The keyspace, or `catalog`.
+        keyspace: String,
+    },
+    /// A snapshot was installed or written here: keyspace, index, bytes.
+    Snapshot {
+        /// The keyspace, or `catalog`.
+        keyspace: String,
+        /// Up to which index.
+        index: u64,
+        /// Size of its chunks.
+        bytes: u64,
+        /// True if it came from a leader.
+        received: bool,
+    },
+    /// A peer was refused: its disk was lost or restored, or it is of another cluster.
+    PeerRefused {
+        /// Who.
+        peer: NodeId,
+        /// Why, and what to do.
+        reason: String,
+    },
+    /// Replicas that are not served because the log is damaged: keyspace and where.
+    Damaged {
+        /// The keyspace, or `catalog`.
+        keyspace: String,
+        /// File and offset.
+        place: String,
+    },
+}
+
+/// What a node is told when it starts. Everything but `node` and `requirepass` is the same on all nodes.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The cluster's name; nodes of different clusters refuse each other.
+    pub cluster: String,
+    /// This node; at least 1.
+    pub node: NodeId,
+    /// The founding members, this node included.
+    pub members: Vec<Member>,
+    /// How long a request may take before it is answered with an error.
+    pub request_timeout: Duration,
+    /// The password clients must give, if any.
+    pub requirepass: Option<String>,
+    /// The largest bulk string accepted, in bytes.
+    pub max_value: usize,
+    /// Raft's election timeout is drawn from this range.
+    pub election: (Duration, Duration),
+    /// Raft's heartbeat interval.
+    pub heartbeat: Duration,
+    /// A group is snapshotted when its log holds more bytes than this and than its state.
+    pub snapshot_bytes: u64,
+    /// How many bytes of state a snapshot chunk carries.
+    pub chunk_bytes: usize,
+    /// The version shown by INFO and HELLO as `atoll_version`.
+    pub version: &'static str,
+    /// When the process started, for INFO.
+    pub started: WallClock,
+    /// The bug a test plants, if any.
+    pub planted: Planted,
+}
+
+/// A founding member of the cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// Its id.
+    pub node: NodeId,
+    /// Where its clients connect, `host:port`, for INFO and errors.
+    pub client: String,
+}
+
+/// What `/readyz`, `/metrics`, INFO and the CLI show of a node.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Status {
+    /// True once every replica here knows a leader it hears.
+    pub ready: bool,
+    /// One per replica of this node.
+    pub replicas: Vec<ReplicaStatus>,
+    /// Open client connections.
+    pub clients: usize,
+    /// Commands answered since start.
+    pub commands: u64,
+    /// Requests that ended with `CLUSTERDOWN`, since start.
+    pub no_quorum: u64,
+    /// Requests that ended with `UNKNOWN`, since start.
+    pub unknown: u64,
+    /// Proposals forwarded to another node, since start.
+    pub forwarded: u64,
+}
+
+/// One replica.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ReplicaStatus {
+    /// The keyspace, or `catalog`.
+    pub keyspace: String,
+    /// Raft's term.
+    pub term: u64,
+    /// The node that leads, if known.
+    pub leader: Option<NodeId>,
+    /// Whether this node leads.
+    pub leading: bool,
+    /// Committed and applied index.
+    pub applied: u64,
+    /// Last index in the log.
+    pub last: u64,
+    /// Keys in the keyspace.
+    pub keys: u64,
+    /// Elections this replica started since the process started.
+    pub elections: u64,
+    /// Snapshots written or installed since the process started.
+    pub snapshots: u64,
+    /// Why it is not served, if so.
+    pub damaged: Option<String>,
+}

@@ -1,0 +1,62 @@
+//! Named bugs. A simulator finds only what a check states: each of these must be found by a check that does
+//! not name it, and fault-free seeds must stay green with it. Planted through configuration by tests;
+//! compiled out without the feature `mutants`.
+
+/// A bug on one line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Mutant {
+    /// raft: a voter grants every candidate of its term.
+    VoteTwice,
+    /// raft: a grant leaves before the vote is durable (the vote is not persisted at all).
+    ForgetVote,
+    /// raft: a follower acknowledges entries before they are durable.
+    AckBeforeSync,
+    /// raft: an entry of an earlier term is committed by counting replicas (figure 8).
+    CommitEarlierTerm,
+    /// raft: a leader answers a read without a quorum round.
+    ReadWithoutQuorum,
+    /// raft: a read is served at the commit index before the leader's no-op of this term is committed.
+    ReadBeforeNoop,
+    /// raft: a conflicting or shorter append truncates whatever follows, committed or not.
+    TruncateCommitted,
+    /// raft: a leader counts an acknowledgement of an earlier term.
+    CountStaleAck,
+    /// host: a batch that persisted nothing does not wait for the sync of the batch before it.
+    OvertakeSync,
+    /// host: `now` is the time from before the batch was taken.
+    NowBeforeBatch,
+    /// node: a write whose commit timed out is answered `no quorum` (safe to retry).
+    NoQuorumOnTimeout,
+    /// node: a retried proposal is executed again.
+    ForgetSessions,
+    /// node: sessions are left out of snapshots.
+    SnapshotWithoutSessions,
+    /// node: a confirmed read is served before the state has reached its index.
+    ReadBeforeApply,
+    /// node: a follower answers reads from its own state.
+    ReadAtFollower,
+    /// storage: recovery does not erase what lies past a torn tail.
+    KeepPastTail,
+    /// storage: the log forgets a snapshot's predecessor before the snapshot is durable.
+    ReleaseEarly,
+}
+
+/// Which mutant is planted, if any.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Planted(Option<Mutant>);
+
+impl Planted {
+    /// No bug.
+    pub const NONE: Planted = Planted(None);
+
+    /// Plants one bug; without the feature `mutants` it stays out.
+    pub const fn one(mutant: Mutant) -> Planted {
+        Planted(Some(mutant))
+    }
+
+    /// Whether `mutant` is planted: a constant `false` without the feature.
+    #[inline]
+    pub fn is(self, mutant: Mutant) -> bool {
+        cfg!(feature = "mutants") && self.0 == Some(mutant)
+    }
+}
