@@ -1,1 +1,40 @@
-//! (being written)
+//! Judges recorded histories: is there an order of all operations, each between its invocation and its return,
+//! that a tiny executable specification allows?
+//!
+//! Linearizability: Herlihy and Wing, TOPLAS 1990 (locality: judge each set of keys that share no operation by
+//! itself). The search: Wing and Gong 1993 with the memo and the just-in-time rule of Lowe, "Testing for
+//! linearizability", 2017.
+//!
+//! | file | what |
+//! | --- | --- |
+//! | `history` | [`History`]: who called what when, and what came back |
+//! | `text` | histories as JSON lines, errors with line and column |
+//! | `model` | [`Model`]: a specification; `register`, `counter` and `kv` are some |
+//! | `linear` | [`linearizable`]: the verdict within a budget |
+//! | `search` | the search for an order of one set of keys |
+//! | `shrink` | from a violation to the smallest part of the history that still is one |
+//! | `simple` | checks that need no search |
+//!
+//! Invariants: `Ok` comes with an order that was found; `Violation` means that every order was tried, or
+//! is dominated by one that was; a history shrinks only by steps that cannot make a good history bad; no
+//! clock: budgets are counts, handed in by the caller.
+#![forbid(unsafe_code)]
+
+mod history;
+pub mod kv;
+mod linear;
+mod model;
+pub mod register;
+mod search;
+mod shrink;
+pub mod simple;
+pub mod text;
+
+#[cfg(test)]
+mod tests;
+
+pub use history::{History, Operation, Outcome};
+pub use kv::{Kv, KvMap};
+pub use linear::{Budget, Verdict, Violation, linearizable};
+pub use model::{Key, Model};
+pub use register::{Counter, Register};

@@ -89,6 +89,11 @@ pub enum Event {
         /// Why, and what to do.
         reason: String,
     },
+    /// The log ended in a write that a crash had cut short: it was never acknowledged, and is gone.
+    TornTail {
+        /// File and offset.
+        place: String,
+    },
     /// Replicas that are not served because the log is damaged: keyspace and where.
     Damaged {
         /// The keyspace, or `catalog`.
@@ -121,6 +126,8 @@ pub struct Config {
     pub snapshot_bytes: u64,
     /// How many bytes of state a snapshot chunk carries.
     pub chunk_bytes: usize,
+    /// About this share of all keys (parts, of) is not in memory until loaded: for the simulator.
+    pub misses: (u64, u64),
     /// The version shown by INFO and HELLO as `atoll_version`.
     pub version: &'static str,
     /// When the process started, for INFO.

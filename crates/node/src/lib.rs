@@ -1,5 +1,57 @@
-//! A whole node as one sans-IO machine (being written; `api` is settled).
+//! A whole node as one sans-IO machine: `Node` implements [`protocol::Protocol`], and what the server runs is
+//! what the simulator runs, RESP commands to log records.
+//!
+//! | file | what |
+//! | --- | --- |
+//! | `api` | [`Request`], [`Output`], [`Config`], [`Status`]: the machine's side |
+//! | `open` | [`open`]: reads the log, durably raises the life, recovers the core |
+//! | `recover` | from records to replicas; replicas that the catalog creates |
+//! | `message` | [`Packet`] between nodes, [`Record`] in the log |
+//! | `state`, `step` | [`Node`] and all that can happen to it |
+//! | `group`, `groups` | a replica: consensus core, state machine, reads; how they are driven |
+//! | `snapshot` | written, sent, received; which records may go |
+//! | `machine` | the replicated state of a group |
+//! | `proposal`, `session` | what is replicated; exactly once |
+//! | `catalog`, `contract` | which keyspaces there are and what they promise |
+//! | `gateway` | client connections and their requests |
+//!
+//! Invariants
+//! - A write is answered when it is applied, and applied when a majority holds it durably. A read is answered
+//!   from a state that has applied everything committed when the read arrived.
+//! - A request that might have been appended anywhere is never answered `CLUSTERDOWN`, only `UNKNOWN`.
+//! - A replica exists only by a record; a peer is heard only in the newest life known of it, on the disk known.
+//! - A gateway's session (node, life) and a request's number in it are never reused, so that a retry is
+//!   executed once.
+#![forbid(unsafe_code)]
+extern crate alloc;
 
 mod api;
+mod catalog;
+pub mod contract;
+mod gateway;
+mod group;
+mod groups;
+mod machine;
+mod message;
+mod open;
+mod proposal;
+mod recover;
+mod session;
+mod snapshot;
+mod state;
+mod step;
+#[cfg(test)]
+mod tests;
 
 pub use api::{Config, ConnId, Event, Member, Output, ReplicaStatus, Request, Status};
+pub use catalog::{CATALOG_GROUP, Catalog, DEFAULT_GROUP, Keyspace};
+pub use group::Group;
+pub use machine::Machine;
+pub use message::{Content, GroupId, Identity, Packet, Record, Replica};
+pub use open::{OpenError, Opened, open};
+pub use proposal::{Body, Item, Operation, Outcome, Proposal, Session};
+pub use recover::Start;
+pub use state::Node;
+
+/// The tag under which the log keeps records of the node itself.
+pub const NODE_RECORDS: u64 = 63;

@@ -2,7 +2,8 @@
 
 use core::time::Duration;
 
-/// xoshiro256++ 1.0 (Blackman and Vigna), seeded through SplitMix64. One root seed derives all others by [`Prng::fork`].
+/// xoshiro256++ 1.0 (Blackman and Vigna), seeded through SplitMix64. One root seed derives all others by
+/// [`Prng::fork`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Prng([u64; 4]);
 
@@ -46,7 +47,10 @@ impl Prng {
         assert!(bound > 0, "below(0) has no answer");
         loop {
             let wide = u128::from(self.next_u64()) * u128::from(bound);
-            #[expect(clippy::cast_possible_truncation, reason = "the low half is what Lemire's test wants")]
+            #[expect(
+                clippy::cast_possible_truncation,
+                reason = "the low half is what Lemire's test wants"
+            )]
             let low = wide as u64;
             if low >= bound.wrapping_neg() % bound {
                 return u64::try_from(wide >> 64).expect("the high half of a u128 fits");
@@ -93,24 +97,4 @@ impl Prng {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn published_vectors() {
-        // xoshiro256plusplus.c, state 1 2 3 4.
-        let mut prng = Prng([1, 2, 3, 4]);
-        let first: [u64; 4] = core::array::from_fn(|_| prng.next_u64());
-        assert_eq!(first, [41_943_041, 58_720_359, 3_588_806_011_781_223, 3_591_011_842_654_386]);
-    }
-
-    #[test]
-    fn below_stays_below_and_reaches_all() {
-        let mut prng = Prng::new(7);
-        let mut seen = [false; 5];
-        for _ in 0..200 {
-            seen[prng.index(5)] = true;
-        }
-        assert_eq!(seen, [true; 5]);
-    }
-}
+mod tests;

@@ -310,3 +310,6 @@ impl Wire for Duration {
         u64::decode(from).map(Duration::from_nanos)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,8 +3,8 @@
 //! | file | what |
 //! | --- | --- |
 //! | `batch` | [`Batch`]: encoded records on their way to the log |
-//! | `codec` | [`Wire`]: how a value becomes bytes and back, with bounds checked before anything is allocated |
-//! | `macros` | [`wire_struct!`] and [`wire_enum!`], which write `Wire` for our types, kind and version bytes included |
+//! | `codec` | [`Wire`]: how a value becomes bytes and back, bounds checked before anything is allocated |
+//! | `macros` | [`wire_struct!`] and [`wire_enum!`], which write `Wire`, kind and version bytes included |
 //! | `frame` | length-prefixed frames between nodes |
 //! | `resp` | RESP2 and RESP3: the incremental command parser and the reply encoder |
 //!

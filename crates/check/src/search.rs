@@ -1,0 +1,343 @@
+//! The search for an order of operations that share keys.
+//!
+//! Events (calls and returns) are walked in order of time. Just in time (Lowe): an operation is given its place
+//! only when a return needs it. At a return whose operation has no place yet, sequences of pending operations
+//! are tried, shortest first, until that one fits; from each success the walk goes on, and comes back if
+//! it gets stuck later.
+//!
+//! What keeps it small: an operation that fits and changes nothing is placed at once (whatever order works
+//! without it there also works with it there); operations of unknown outcome return never, need no place, and
+//! of two paths that agree on all else, the one that has used up more of them is dominated.
+
+use crate::{Budget, Model};
+use std::collections::BTreeMap;
+use std::hash::{Hash, Hasher};
+use stdx::Digest;
+
+/// One operation as the search needs it; outcome and times are settled by the caller.
+#[derive(Debug)]
+pub(crate) struct Item<'a, M: Model> {
+    pub(crate) op: &'a M::Op,
+    /// `None`: unknown.
+    pub(crate) result: Option<&'a M::Result>,
+    pub(crate) invoked: u64,
+    /// Ignored without a result.
+    pub(crate) returned: u64,
+}
+
+/// What became of a search.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// An order: the items in it, the unknown that were not needed left out.
+    Order(Vec<usize>),
+    /// No order, not even of what had been called when this item returned.
+    Nothing { stuck: usize },
+    /// The budget ran out; the furthest return that was reached.
+    GaveUp { furthest: usize },
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Event {
+    Call(usize),
+    Return(usize),
+}
+
+/// The operations placed so far, by slot.
+type Bits = Vec<u64>;
+
+#[derive(Clone)]
+struct Node<S> {
+    state: S,
+    /// Pending operations with a result that have a place.
+    placed: Bits,
+    /// Unknown operations used.
+    used: Bits,
+    /// Placed on the way here from the frame's first node.
+    path: Vec<usize>,
+}
+
+/// A return whose operation had no place when the walk came by.
+struct Frame<S> {
+    event: usize,
+    /// Placed since the frame before this one.
+    prefix: Vec<usize>,
+    /// Sequences of pending operations, shortest first; none is dominated by another.
+    queue: Vec<Node<S>>,
+    /// The sequence to look at, and whether the way past the return from it was tried: only on coming back
+    /// longer ones are made from it.
+    cursor: usize,
+    tried: bool,
+}
+
+impl<S> Frame<S> {
+    fn new(event: usize, mut node: Node<S>) -> Frame<S> {
+        let prefix = std::mem::take(&mut node.path);
+        Frame { event, prefix, queue: vec![node], cursor: 0, tried: false }
+    }
+}
+
+pub(crate) struct Search<'a, M: Model> {
+    model: &'a M,
+    items: &'a [Item<'a, M>],
+    events: Vec<Event>,
+    /// Items with a result that are pending at a return: a range of `pending` per event.
+    pending: Vec<usize>,
+    ranges: Vec<(usize, usize)>,
+    /// Unknown items by time of call, and how many of them are called before each event.
+    unknown: Vec<usize>,
+    called: Vec<usize>,
+    /// Of each item: in `placed` (reused after its return) or in `used`.
+    slot: Vec<usize>,
+    words: (usize, usize),
+    /// Event, placed and state, as a fingerprint: the sets of unknown operations that did not suffice.
+    memo: BTreeMap<(u64, u64), Vec<Bits>>,
+    remembered: usize,
+}
+
+fn has(bits: &[u64], slot: usize) -> bool {
+    bits[slot / 64] >> (slot % 64) & 1 == 1
+}
+
+fn put(bits: &mut [u64], slot: usize, on: bool) {
+    let mask = 1 << (slot % 64);
+    if on { bits[slot / 64] |= mask } else { bits[slot / 64] &= !mask }
+}
+
+impl<'a, M: Model> Search<'a, M> {
+    pub(crate) fn new(model: &'a M, items: &'a [Item<'a, M>]) -> Search<'a, M> {
+        let mut times = Vec::with_capacity(items.len() * 2);
+        for (i, item) in items.iter().enumerate() {
+            // At one time calls come before returns: operations that touch are taken to overlap.
+            times.push((item.invoked, false, i));
+            if item.result.is_some() {
+                times.push((item.returned.max(item.invoked), true, i));
+            }
+        }
+        times.sort_unstable();
+        let mut search = Search {
+            model,
+            items,
+            events: Vec::with_capacity(times.len()),
+            pending: Vec::new(),
+            ranges: Vec::with_capacity(times.len()),
+            unknown: Vec::new(),
+            called: Vec::with_capacity(times.len()),
+            slot: vec![0; items.len()],
+            words: (1, 1),
+            memo: BTreeMap::new(),
+            remembered: 0,
+        };
+        let (mut free, mut slots, mut open) = (Vec::new(), 0, Vec::new());
+        for (_, returns, i) in times {
+            if returns {
+                let from = search.pending.len();
+                search.pending.extend(open.iter().copied());
+                search.ranges.push((from, search.pending.len()));
+                open.retain(|other| *other != i);
+                free.push(search.slot[i]);
+                search.events.push(Event::Return(i));
+            } else {
+                search.ranges.push((0, 0));
+                if items[i].result.is_some() {
+                    search.slot[i] = free.pop().unwrap_or(slots);
+                    slots = slots.max(search.slot[i] + 1);
+                    open.push(i);
+                } else {
+                    search.slot[i] = search.unknown.len();
+                    search.unknown.push(i);
+                }
+                search.events.push(Event::Call(i));
+            }
+            search.called.push(search.unknown.len());
+        }
+        search.words = (slots.div_ceil(64).max(1), search.unknown.len().div_ceil(64));
+        search
+    }
+
+    /// Looks for an order. Takes what it spends from `budget`.
+    pub(crate) fn run(&mut self, budget: &mut Budget) -> Found {
+        let first = Node {
+            state: self.model.initial(),
+            placed: vec![0; self.words.0],
+            used: vec![0; self.words.1],
+            path: Vec::new(),
+        };
+        let (mut frames, mut furthest) = (Vec::new(), 0);
+        match self.walk(0, first) {
+            Ok(done) => return Found::Order(done.path),
+            Err((event, node)) => frames.push(Frame::new(event, node)),
+        }
+        while let Some(frame) = frames.last_mut() {
+            furthest = furthest.max(frame.event);
+            if budget.steps == 0 || self.remembered > budget.memory {
+                return Found::GaveUp { furthest: self.returning(furthest) };
+            }
+            budget.steps -= 1;
+            let Some(past) = self.advance(frame) else {
+                frames.pop();
+                continue;
+            };
+            match self.walk(frame.event + 1, past) {
+                Ok(done) => {
+                    let prefixes = frames.into_iter().flat_map(|frame| frame.prefix);
+                    return Found::Order(prefixes.chain(done.path).collect());
+                }
+                Err((event, node)) => {
+                    furthest = furthest.max(event);
+                    if self.fresh(event, &node) {
+                        frames.push(Frame::new(event, node));
+                    }
+                }
+            }
+        }
+        Found::Nothing { stuck: self.returning(furthest) }
+    }
+
+    fn returning(&self, event: usize) -> usize {
+        match self.events[event] {
+            Event::Return(i) | Event::Call(i) => i,
+        }
+    }
+
+    /// Goes on to the next return whose operation has no place; `Ok` at the end.
+    fn walk(
+        &self,
+        from: usize,
+        mut node: Node<M::State>,
+    ) -> Result<Node<M::State>, (usize, Node<M::State>)> {
+        for event in from..self.events.len() {
+            match self.events[event] {
+                Event::Call(i) => {
+                    self.place_if_idle(i, &mut node);
+                }
+                Event::Return(i) => {
+                    if !has(&node.placed, self.slot[i]) {
+                        return Err((event, node));
+                    }
+                    put(&mut node.placed, self.slot[i], false);
+                }
+            }
+        }
+        Ok(node)
+    }
+
+    /// Places an operation with a result that fits and changes nothing.
+    fn place_if_idle(&self, i: usize, node: &mut Node<M::State>) {
+        let item = &self.items[i];
+        let Some(result) = item.result else { return };
+        let next = self.model.step(&node.state, item.op, Some(result));
+        if next.is_some_and(|next| next == node.state) {
+            put(&mut node.placed, self.slot[i], true);
+            node.path.push(i);
+        }
+    }
+
+    fn settle(&self, event: usize, node: &mut Node<M::State>) {
+        let (from, to) = self.ranges[event];
+        for &i in &self.pending[from..to] {
+            if !has(&node.placed, self.slot[i]) {
+                self.place_if_idle(i, node);
+            }
+        }
+    }
+
+    /// The next way past the frame's return.
+    fn advance(&mut self, frame: &mut Frame<M::State>) -> Option<Node<M::State>> {
+        let Event::Return(target) = self.events[frame.event] else {
+            unreachable!("frames stand at returns")
+        };
+        while let Some(node) = frame.queue.get(frame.cursor) {
+            let settled = has(&node.placed, self.slot[target]);
+            if frame.tried {
+                (frame.tried, frame.cursor) = (false, frame.cursor + 1);
+                if !settled {
+                    let longer = self.longer(frame.event, target, node);
+                    frame.queue.extend(longer);
+                }
+                continue;
+            }
+            frame.tried = true;
+            let past = if settled { Some(node.clone()) } else { self.place(target, node) };
+            if let Some(mut past) = past {
+                self.settle(frame.event, &mut past);
+                put(&mut past.placed, self.slot[target], false);
+                return Some(past);
+            }
+        }
+        None
+    }
+
+    /// The node after item `i`, if it fits.
+    fn place(&self, i: usize, node: &Node<M::State>) -> Option<Node<M::State>> {
+        let item = &self.items[i];
+        let state = self.model.step(&node.state, item.op, item.result)?;
+        let mut next = Node {
+            state,
+            placed: node.placed.clone(),
+            used: node.used.clone(),
+            path: node.path.clone(),
+        };
+        let bits = if item.result.is_some() { &mut next.placed } else { &mut next.used };
+        put(bits, self.slot[i], true);
+        next.path.push(i);
+        Some(next)
+    }
+
+    /// Every sequence longer by one operation other than the target's, as far as it is not dominated.
+    fn longer(
+        &mut self,
+        event: usize,
+        target: usize,
+        node: &Node<M::State>,
+    ) -> Vec<Node<M::State>> {
+        let mut found = Vec::new();
+        let (from, to) = self.ranges[event];
+        for at in from..to {
+            let i = self.pending[at];
+            if i != target
+                && !has(&node.placed, self.slot[i])
+                && let Some(next) = self.place(i, node)
+            {
+                found.push(next);
+            }
+        }
+        for at in 0..self.called[event] {
+            let i = self.unknown[at];
+            // Of equal unknown operations the earliest stands for all.
+            let twin = |j: &usize| {
+                !has(&node.used, self.slot[*j]) && self.items[*j].op == self.items[i].op
+            };
+            if has(&node.used, self.slot[i]) || self.unknown[..at].iter().any(twin) {
+                continue;
+            }
+            found.extend(self.place(i, node).filter(|next| next.state != node.state));
+        }
+        for next in &mut found {
+            self.settle(event, next);
+        }
+        found.retain(|next| self.fresh(event, next));
+        found
+    }
+
+    /// Remembers the node; false if one as good was seen before.
+    fn fresh(&mut self, event: usize, node: &Node<M::State>) -> bool {
+        let print = |salt: u64| {
+            let mut digest = Digest::default();
+            digest.write_u64(salt);
+            digest.write_u64(event as u64);
+            node.placed.iter().for_each(|word| digest.write_u64(*word));
+            node.state.hash(&mut digest);
+            digest.finish()
+        };
+        // 128 bits: a collision would hide a good order.
+        let seen = self.memo.entry((print(0), print(0x5bd1_e995))).or_default();
+        let covers = |less: &Bits| less.iter().zip(&node.used).all(|(a, b)| a & !b == 0);
+        if seen.iter().any(covers) {
+            return false;
+        }
+        seen.retain(|more| !node.used.iter().zip(more).all(|(a, b)| a & !b == 0));
+        seen.push(node.used.clone());
+        self.remembered += 1;
+        true
+    }
+}

@@ -1,0 +1,4 @@
+//! All integration tests of the workspace's roof, in one binary.
+
+mod floors;
+mod tidy;

@@ -1,0 +1,126 @@
+//! What a command may do: the type of its argument says whether it may write.
+
+use crate::Context;
+use crate::db::Db;
+use crate::entry::{Entry, Value};
+use core::cell::Cell;
+use stdx::Bytes;
+use storage::Table;
+
+/// The state as a read sees it: due keys are absent, and meeting one is remembered.
+#[derive(Debug)]
+pub struct View<'a> {
+    db: &'a Db,
+    cx: Context,
+    due: Cell<bool>,
+}
+
+impl<'a> View<'a> {
+    pub(crate) fn new(db: &'a Db, cx: Context) -> View<'a> {
+        View { db, cx, due: Cell::new(false) }
+    }
+
+    /// Whether the answer rests on a key's being due.
+    pub(crate) fn met_due(&self) -> bool {
+        self.due.get()
+    }
+
+    /// What the command may know.
+    pub fn cx(&self) -> Context {
+        self.cx
+    }
+
+    /// The entry under `key`.
+    pub fn get(&self, key: &[u8]) -> Option<&'a Entry> {
+        let entry = self.db.get(key)?;
+        self.living(entry).then_some(entry)
+    }
+
+    /// How many keys there are.
+    pub fn len(&self) -> usize {
+        let due = self.db.due(self.cx.now_ms);
+        if due > 0 {
+            self.due.set(true);
+        }
+        self.db.len() - due
+    }
+
+    /// One step of a scan: all keys of the lowest hash from `from` on. Answers the next position, 0 at the end.
+    pub fn scan(&self, from: u64, each: &mut dyn FnMut(&Bytes, &Entry)) -> u64 {
+        self.db.table.scan(from, &mut |key, entry| {
+            if self.living(entry) {
+                each(key, entry);
+            }
+        })
+    }
+
+    fn living(&self, entry: &Entry) -> bool {
+        let due = entry.is_due(self.cx.now_ms);
+        if due {
+            self.due.set(true);
+        }
+        !due
+    }
+}
+
+/// The state as a write sees and changes it.
+#[derive(Debug)]
+pub struct Writer<'a> {
+    db: &'a mut Db,
+    cx: Context,
+}
+
+impl<'a> Writer<'a> {
+    pub(crate) fn new(db: &'a mut Db, cx: Context) -> Writer<'a> {
+        Writer { db, cx }
+    }
+
+    /// What the command may know.
+    pub fn cx(&self) -> Context {
+        self.cx
+    }
+
+    /// The longest string that may be made.
+    pub fn max_value(&self) -> usize {
+        self.db.max_value()
+    }
+
+    /// The entry under `key`.
+    pub fn get(&self, key: &[u8]) -> Option<&Entry> {
+        self.db.get(key).filter(|entry| !entry.is_due(self.cx.now_ms))
+    }
+
+    /// Removes `key` if it is due, so that its history ends where its time did.
+    pub(crate) fn purge(&mut self, key: &[u8]) {
+        if self.db.get(key).is_some_and(|entry| entry.is_due(self.cx.now_ms)) {
+            self.db.remove(key);
+        }
+    }
+
+    /// Puts a value under `key`, to last until `expiry`. One in the past removes the key.
+    pub fn set(&mut self, key: &[u8], value: Value, expiry: Option<u64>) {
+        if expiry.is_some_and(|at| at <= self.cx.now_ms) {
+            self.db.remove(key);
+            return;
+        }
+        let modified = self.cx.index;
+        let (created, version) = match self.get(key) {
+            Some(old) => (old.created, old.version + 1),
+            None => (modified, 1),
+        };
+        // A caller that does not count indexes (a test) must not break the history.
+        let modified = modified.max(created);
+        self.db.insert(Bytes::from(key), Entry { value, created, modified, version, expiry });
+    }
+
+    /// Removes `key`; answers what was there.
+    pub fn remove(&mut self, key: &[u8]) -> Option<Entry> {
+        self.purge(key);
+        self.db.remove(key)
+    }
+
+    /// Removes every key.
+    pub fn clear(&mut self) {
+        self.db.clear();
+    }
+}

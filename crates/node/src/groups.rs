@@ -1,0 +1,419 @@
+//! Driving the replicas: inputs to their cores, what the cores say, entries applied, reads answered.
+
+use crate::api::Event;
+use crate::catalog::CATALOG_GROUP;
+use crate::group::{Asker, PendingRead};
+use crate::machine::NotYet;
+use crate::message::{Content, GroupId, Record};
+use crate::proposal::{Body, Operation, Outcome, Proposal};
+use crate::state::{Node, Timer};
+use protocol::{Effects, Input, Protocol};
+use raft::{Entry, Kind, Raft};
+use stdx::{Bytes, Duration, Mutant, NodeId, Now};
+
+/// An overdue key waits at least this long for the next tick, so that a burst of them shares one.
+const EXPIRY_PAUSE: Duration = Duration::from_millis(100);
+
+impl Node {
+    /// Steps a group's core and passes on what it emits; what it says is queued for [`Node::settle`].
+    pub(crate) fn drive(
+        &mut self,
+        now: Now,
+        id: GroupId,
+        input: Input<Raft>,
+        out: &mut Effects<Node>,
+    ) {
+        let Some(group) = self.groups.get_mut(&id) else { return };
+        group.effects.rebase(out.reached());
+        group.raft.step(now, input, &mut group.effects);
+        group.raft.check();
+        let said = group.effects.drain();
+        for record in said.records {
+            if let raft::Record::Entries { entries } = &record {
+                self.logged += entries.iter().map(|e| e.bytes() as u64).sum::<u64>();
+            }
+            out.persist(Record::Raft { group: id, record });
+        }
+        let from = group.info.replica;
+        let members = &group.info.keyspace;
+        let identity = self.identity;
+        let address = |to: NodeId, message: raft::Message| {
+            let node = members.node_of(to)?;
+            let content = Content::Raft { group: id, from, to, message };
+            let (cluster, disk, life) = (identity.cluster, identity.disk, identity.life);
+            Some((node, crate::message::Packet { cluster, disk, life, content }))
+        };
+        for (stamp, to, message) in said.sends {
+            if let Some((node, packet)) = address(to, message) {
+                out.forward(stamp, node, packet);
+            }
+        }
+        for (to, message) in said.early_sends {
+            if let Some((node, packet)) = address(to, message) {
+                out.send_early(node, packet); // The core argued for it.
+            }
+        }
+        assert!(said.outputs.is_empty(), "raft's outputs are all early (its lib.rs says why)");
+        self.said.extend(said.early_outputs.into_iter().map(|output| (id, output)));
+        let deadline = group.raft.deadline();
+        self.timers.set(Timer::Raft(id), deadline);
+    }
+
+    /// Handles all that the cores have said, and what follows from it, until nothing is left.
+    pub(crate) fn settle(&mut self, now: Now, out: &mut Effects<Node>) {
+        while let Some((id, output)) = self.said.pop_front() {
+            match output {
+                raft::Output::Committed { entries } => self.committed(now, id, entries, out),
+                raft::Output::ReadReady { context, index } => {
+                    self.read_ready(now, id, context, index, out);
+                }
+                raft::Output::ReadRefused { context, leader } => {
+                    self.read_refused(now, id, context, leader, out);
+                }
+                // Proposals are answered within the same step: `propose` looks for these itself.
+                raft::Output::Appended { .. } | raft::Output::Refused { .. } => {}
+                raft::Output::NeedChunk { to, transfer, seq } => {
+                    self.need_chunk(now, id, (to, transfer, seq), out);
+                }
+                raft::Output::TransferOver { to, transfer } => self.transfer_over(id, to, transfer),
+                raft::Output::Chunk { mark, seq, bytes, last, .. } => {
+                    self.stage_chunk(now, id, (mark, seq, bytes, last), out);
+                }
+                raft::Output::Install { mark } => {
+                    self.install(id, &mark, out);
+                    self.run_reads(now, id, out);
+                    if id == CATALOG_GROUP {
+                        self.catalog_changed(now, out);
+                    }
+                }
+                raft::Output::Discard { .. } => {
+                    self.groups.get_mut(&id).expect("its core just spoke").staging = None;
+                }
+                raft::Output::Leader { term, leader, leading } => {
+                    self.leader_changed(now, id, (term, leader, leading), out);
+                }
+            }
+        }
+    }
+
+    fn leader_changed(
+        &mut self,
+        now: Now,
+        id: GroupId,
+        (term, leader, leading): (u64, Option<NodeId>, bool),
+        out: &mut Effects<Node>,
+    ) {
+        let group = self.groups.get_mut(&id).expect("its core just spoke");
+        group.tick = None;
+        if leading {
+            group.elections += 1;
+        }
+        let keyspace = group.info.keyspace.name.clone();
+        let leader = leader.and_then(|replica| group.info.keyspace.node_of(replica));
+        Node::event(out, Event::Leader { keyspace, term, leader });
+        self.watch_expiry(now, id);
+        if leader.is_some() {
+            self.resubmit_group(now, id, out);
+        }
+        if id == CATALOG_GROUP {
+            self.drive_declarations(now, out);
+        }
+    }
+
+    /// Asks the core to append `body`; true if it did.
+    pub(crate) fn propose(
+        &mut self,
+        now: Now,
+        id: GroupId,
+        body: Body,
+        out: &mut Effects<Node>,
+    ) -> Result<(), Option<NodeId>> {
+        let seed = self.rng.next_u64();
+        let Some(group) = self.groups.get_mut(&id) else { return Err(None) };
+        let stamp = now.wall.max(group.machine.time());
+        let tick = body.operation == Operation::Tick;
+        let payload = Bytes::from(wire::encode(&Proposal { stamp, seed, body }));
+        group.next_context += 1;
+        let context = group.next_context;
+        let before = self.said.len();
+        self.drive(now, id, Input::Request(raft::Request::Propose { context, payload }), out);
+        let answer = self.said.iter().skip(before).find_map(|(_, output)| match output {
+            raft::Output::Appended { context: c, index, .. } if *c == context => Some(Ok(*index)),
+            raft::Output::Refused { context: c, leader } if *c == context => Some(Err(*leader)),
+            _ => None,
+        });
+        let group = self.groups.get_mut(&id).expect("just driven");
+        match answer.expect("a proposal is answered within its step") {
+            Ok(index) => {
+                if tick {
+                    group.tick = Some(index);
+                }
+                Ok(())
+            }
+            Err(leader) => Err(leader.and_then(|replica| group.info.keyspace.node_of(replica))),
+        }
+    }
+
+    fn committed(&mut self, now: Now, id: GroupId, entries: Vec<Entry>, out: &mut Effects<Node>) {
+        self.groups.get_mut(&id).expect("its core just spoke").queue.extend(entries);
+        self.apply(now, id, out);
+    }
+
+    /// Applies what is committed, until a key must be loaded; then what waited for it.
+    pub(crate) fn apply(&mut self, now: Now, id: GroupId, out: &mut Effects<Node>) {
+        let mut applied = false;
+        loop {
+            let Some(group) = self.groups.get_mut(&id) else { return };
+            if group.paused.is_some() {
+                break;
+            }
+            let Some(entry) = group.queue.pop_front() else { break };
+            let Kind::Command(payload) = &entry.kind else {
+                group.machine.skip(entry.index);
+                group.applied_term = entry.term;
+                applied = true;
+                continue;
+            };
+            let proposal: Proposal = match wire::decode_all(payload) {
+                Ok(proposal) => proposal,
+                // Every replica would differ from whoever can read it: stopping is the only safe answer.
+                Err(error) => panic!("entry {} of group {id} is unreadable: {error}", entry.index),
+            };
+            if let Err(ticket) = group.machine.prepare(&proposal.body.operation) {
+                group.queue.push_front(entry);
+                group.paused = Some(ticket);
+                out.send_early(
+                    self.identity.node,
+                    self.packet(Content::Loaded { group: id, ticket }),
+                );
+                break; // Early: a load promises nothing.
+            }
+            let outcome = group.machine.apply(entry.index, &proposal);
+            group.applied_term = entry.term;
+            applied = true;
+            if let Some(session) = proposal.body.session {
+                let asker =
+                    Asker { node: session.node, life: session.life, number: session.sequence };
+                self.answer_write(now, id, asker, outcome, out);
+            }
+        }
+        if applied {
+            self.applied(now, id, out);
+        }
+    }
+
+    fn applied(&mut self, now: Now, id: GroupId, out: &mut Effects<Node>) {
+        let group = self.groups.get_mut(&id).expect("just applied");
+        if group.tick.is_some_and(|index| index <= group.machine.applied()) {
+            group.tick = None;
+        }
+        self.run_reads(now, id, out);
+        self.watch_expiry(now, id);
+        if id == CATALOG_GROUP {
+            self.catalog_changed(now, out);
+        }
+        self.maybe_snapshot(id, out);
+    }
+
+    /// A missing entry was loaded.
+    pub(crate) fn loaded(&mut self, now: Now, id: GroupId, ticket: u64, out: &mut Effects<Node>) {
+        let Some(group) = self.groups.get_mut(&id) else { return };
+        if let Some(keys) = group.machine.keys_mut() {
+            keys.db.loaded(ticket);
+        }
+        if group.paused == Some(ticket) {
+            group.paused = None;
+        }
+        self.apply(now, id, out);
+        self.run_reads(now, id, out);
+    }
+
+    /// Tells the gateway what became of its write: ours directly, another's if this replica leads.
+    fn answer_write(
+        &mut self,
+        now: Now,
+        id: GroupId,
+        asker: Asker,
+        outcome: Outcome,
+        out: &mut Effects<Node>,
+    ) {
+        if asker.node == self.identity.node {
+            if asker.life == self.identity.life {
+                self.resolve(now, asker.number, outcome, out);
+            }
+        } else if self.groups[&id].raft.is_leading() {
+            self.send_answer(id, asker, false, outcome, out);
+        }
+    }
+
+    fn send_answer(
+        &self,
+        group: GroupId,
+        Asker { node, life, number }: Asker,
+        read: bool,
+        outcome: Outcome,
+        out: &mut Effects<Node>,
+    ) {
+        // Early: it speaks of committed state, or of something that was not done here.
+        let content = Content::Answer { group, read, number, life, outcome };
+        out.send_early(node, self.packet(content));
+    }
+
+    fn answer_read(
+        &mut self,
+        now: Now,
+        id: GroupId,
+        asker: Asker,
+        outcome: Outcome,
+        out: &mut Effects<Node>,
+    ) {
+        if asker.node == self.identity.node {
+            self.resolve(now, asker.number, outcome, out);
+        } else {
+            self.send_answer(id, asker, true, outcome, out);
+        }
+    }
+
+    /// Another node's gateway asks for a write.
+    pub(crate) fn forwarded_write(
+        &mut self,
+        now: Now,
+        id: GroupId,
+        from: NodeId,
+        body: Body,
+        out: &mut Effects<Node>,
+    ) {
+        let Some(session) = body.session else { return }; // Only what can be told from its retry.
+        let asker = Asker { node: from, life: session.life, number: session.sequence };
+        if session.node != from {
+            return; // Another's session.
+        }
+        if let Err(leader) = self.propose(now, id, body, out) {
+            self.send_answer(id, asker, false, Outcome::NotLeader(leader), out);
+        }
+    }
+
+    /// Someone asks for a linearizable read; answered once confirmed and applied.
+    pub(crate) fn start_read(
+        &mut self,
+        now: Now,
+        id: GroupId,
+        asker: Asker,
+        body: Body,
+        out: &mut Effects<Node>,
+    ) {
+        let planted = self.config.planted;
+        let Some(group) = self.groups.get_mut(&id) else {
+            self.answer_read(now, id, asker, Outcome::NotLeader(None), out);
+            return;
+        };
+        group.next_context += 1;
+        let context = group.next_context;
+        let index = planted.is(Mutant::ReadAtFollower).then(|| group.machine.applied());
+        group.reads.insert(context, PendingRead { asker, body, index });
+        if index.is_some() {
+            self.run_reads(now, id, out);
+            return;
+        }
+        self.drive(now, id, Input::Request(raft::Request::Read { context }), out);
+    }
+
+    fn read_ready(
+        &mut self,
+        now: Now,
+        id: GroupId,
+        context: u64,
+        index: u64,
+        out: &mut Effects<Node>,
+    ) {
+        let planted = self.config.planted;
+        let group = self.groups.get_mut(&id).expect("its core just spoke");
+        let Some(read) = group.reads.get_mut(&context) else { return };
+        read.index = Some(if planted.is(Mutant::ReadBeforeApply) { 0 } else { index });
+        self.run_reads(now, id, out);
+    }
+
+    fn read_refused(
+        &mut self,
+        now: Now,
+        id: GroupId,
+        context: u64,
+        leader: Option<NodeId>,
+        out: &mut Effects<Node>,
+    ) {
+        let group = self.groups.get_mut(&id).expect("its core just spoke");
+        let leader = leader.and_then(|replica| group.info.keyspace.node_of(replica));
+        if let Some(read) = group.reads.remove(&context) {
+            self.answer_read(now, id, read.asker, Outcome::NotLeader(leader), out);
+        }
+    }
+
+    /// Answers the confirmed reads that the state has reached.
+    fn run_reads(&mut self, now: Now, id: GroupId, out: &mut Effects<Node>) {
+        let Some(group) = self.groups.get_mut(&id) else { return };
+        let applied = group.machine.applied();
+        let ready: Vec<u64> = group
+            .reads
+            .iter()
+            .filter(|(_, read)| read.index.is_some_and(|index| index <= applied))
+            .map(|(context, _)| *context)
+            .collect();
+        for context in ready {
+            let seed = self.rng.next_u64();
+            let Some(group) = self.groups.get_mut(&id) else { return };
+            let Some(read) = group.reads.remove(&context) else { continue };
+            match group.machine.read(now.wall, seed, &read.body) {
+                Ok(outcome) => self.answer_read(now, id, read.asker, outcome, out),
+                Err(NotYet::Missing(ticket)) => {
+                    group.reads.insert(context, read);
+                    let content = Content::Loaded { group: id, ticket };
+                    out.send_early(self.identity.node, self.packet(content)); // A load promises nothing.
+                }
+                Err(NotYet::Due) => {
+                    group.reads.insert(context, read);
+                    self.tick(now, id, out);
+                }
+            }
+        }
+    }
+
+    /// Commits the time, unless a tick is on its way. If this replica no longer leads, the reads that wait
+    /// for it are refused, since they were confirmed by a leader who cannot act any more.
+    fn tick(&mut self, now: Now, id: GroupId, out: &mut Effects<Node>) {
+        if self.groups[&id].tick.is_some() {
+            return;
+        }
+        let body = Body { session: None, epoch: 0, operation: Operation::Tick };
+        if let Err(leader) = self.propose(now, id, body, out) {
+            let group = self.groups.get_mut(&id).expect("just seen");
+            for (_, read) in core::mem::take(&mut group.reads) {
+                self.answer_read(now, id, read.asker, Outcome::NotLeader(leader), out);
+            }
+        }
+    }
+
+    /// Sets the timer for the next key that falls due in a group led here.
+    fn watch_expiry(&mut self, now: Now, id: GroupId) {
+        let group = &self.groups[&id];
+        let due = group.machine.next_expiry().filter(|_| group.raft.is_leading());
+        let deadline = due.map(|due_ms| {
+            let wait = Duration::from_millis(due_ms.saturating_sub(now.wall.millis()));
+            now.mono + wait.max(EXPIRY_PAUSE)
+        });
+        // An earlier deadline that still stands is kept: it only costs a look.
+        match (self.timers.get(Timer::Expiry(id)), deadline) {
+            (Some(before), Some(after)) if before <= after => {}
+            _ => self.timers.set(Timer::Expiry(id), deadline),
+        }
+    }
+
+    /// A key may be due in a group led here.
+    pub(crate) fn expiry_passed(&mut self, now: Now, id: GroupId, out: &mut Effects<Node>) {
+        let Some(group) = self.groups.get(&id) else { return };
+        let due = group.machine.next_expiry().is_some_and(|at| at <= now.wall.millis());
+        if due && group.raft.is_leading() {
+            self.tick(now, id, out);
+        }
+        self.watch_expiry(now, id);
+    }
+}

@@ -1,0 +1,397 @@
+//! The replicated state of one group: a function of its log and nothing else.
+//!
+//! Invariants: two replicas that applied the same index are equal, and so are their snapshots byte for byte;
+//! `time` never goes back and is the highest stamp applied; nothing here reads another clock.
+
+use crate::catalog::{Catalog, Changed};
+use crate::proposal::{Body, Item, Operation, Outcome, Proposal};
+use crate::session::Sessions;
+use alloc::collections::BTreeMap;
+use data::{Context, Db, Due};
+use stdx::{Bytes, Mutant, Planted, Prng, WallClock};
+use wire::resp::{Args, Reply};
+use wire::{Reader, Wire, WireError, wire_enum};
+
+/// How many due keys one entry removes beyond those its own command touches.
+const EXPIRE_PER_ENTRY: usize = 16;
+/// How many keys one `CountPrefix` step looks at.
+const COUNT_STEP: usize = 20_000;
+
+/// The state machine of a group.
+#[derive(Clone, Debug)]
+pub struct Machine {
+    applied: u64,
+    time: WallClock,
+    sessions: Sessions,
+    state: State,
+    planted: Planted,
+}
+
+/// What a group holds.
+#[derive(Clone, Debug)]
+pub(crate) enum State {
+    /// The catalog.
+    Catalog(Box<Catalog>),
+    /// A keyspace.
+    Keyspace(Box<Keys>),
+}
+
+/// A keyspace's data.
+#[derive(Clone, Debug)]
+pub(crate) struct Keys {
+    /// The keys.
+    pub(crate) db: Db,
+    /// Prefixes that belong to other keyspaces, and since which epoch.
+    fences: BTreeMap<String, u64>,
+}
+
+/// The first chunk of a snapshot: all but the keys.
+#[derive(Clone, Debug)]
+enum Header {
+    Catalog { applied: u64, time: WallClock, sessions: Sessions, catalog: Box<Catalog> },
+    Keyspace { applied: u64, time: WallClock, sessions: Sessions, fences: BTreeMap<String, u64> },
+}
+
+wire_enum!(Header, version 1 {
+    1 => Catalog { applied, time, sessions, catalog },
+    2 => Keyspace { applied, time, sessions, fences },
+});
+
+/// Why a read cannot be answered yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NotYet {
+    /// A key it touches is due: commit a tick first.
+    Due,
+    /// A key it touches has to be loaded.
+    Missing(u64),
+}
+
+impl Machine {
+    /// The empty state of a keyspace.
+    pub fn keyspace(db: Db, planted: Planted) -> Machine {
+        let keys = Keys { db, fences: BTreeMap::new() };
+        Machine::of(State::Keyspace(Box::new(keys)), planted)
+    }
+
+    /// The state of a new cluster's catalog.
+    pub fn catalog(catalog: Catalog, planted: Planted) -> Machine {
+        Machine::of(State::Catalog(Box::new(catalog)), planted)
+    }
+
+    fn of(state: State, planted: Planted) -> Machine {
+        let (applied, time) = (0, WallClock(0));
+        Machine { applied, time, sessions: Sessions::default(), state, planted }
+    }
+
+    /// The index of the last entry applied.
+    pub fn applied(&self) -> u64 {
+        self.applied
+    }
+
+    /// The highest stamp applied.
+    pub fn time(&self) -> WallClock {
+        self.time
+    }
+
+    /// The keys, if this is a keyspace.
+    pub(crate) fn keys(&self) -> Option<&Keys> {
+        match &self.state {
+            State::Keyspace(keys) => Some(keys),
+            State::Catalog(_) => None,
+        }
+    }
+
+    /// The keys, if this is a keyspace.
+    pub(crate) fn keys_mut(&mut self) -> Option<&mut Keys> {
+        match &mut self.state {
+            State::Keyspace(keys) => Some(keys),
+            State::Catalog(_) => None,
+        }
+    }
+
+    /// The catalog, if this is its group.
+    pub fn as_catalog(&self) -> Option<&Catalog> {
+        match &self.state {
+            State::Catalog(catalog) => Some(catalog),
+            State::Keyspace(_) => None,
+        }
+    }
+
+    /// Bytes of state, roughly: what a snapshot would weigh.
+    pub fn bytes(&self) -> u64 {
+        self.keys().map_or(4096, |keys| keys.db.bytes())
+    }
+
+    /// Makes resident what `operation` names, or answers which load to wait for.
+    pub fn prepare(&mut self, operation: &Operation) -> Result<(), u64> {
+        let Some(keys) = self.keys_mut() else { return Ok(()) };
+        match operation {
+            Operation::Batch(items) => {
+                for item in items {
+                    item.commands().try_for_each(|args| keys.db.prepare(args))?;
+                    if let Item::Exec { watches, .. } = item {
+                        watches.iter().try_for_each(|(key, _)| keys.db.prepare_key(key))?;
+                    }
+                }
+                Ok(())
+            }
+            Operation::Modified(names) => names.iter().try_for_each(|key| keys.db.prepare_key(key)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Nothing to do at `index` (a leader's no-op).
+    pub fn skip(&mut self, index: u64) {
+        assert_eq!(index, self.applied + 1, "an index was skipped");
+        self.applied = index;
+    }
+
+    /// Applies the entry at `index`.
+    pub fn apply(&mut self, index: u64, proposal: &Proposal) -> Outcome {
+        self.skip(index);
+        self.time = self.time.max(proposal.stamp);
+        if let State::Keyspace(keys) = &mut self.state {
+            keys.db.expire_due(self.time.millis(), EXPIRE_PER_ENTRY);
+        }
+        let Some(session) = &proposal.body.session else {
+            return self.execute(index, proposal);
+        };
+        if !self.planted.is(Mutant::ForgetSessions) {
+            if let Err(outcome) = self.sessions.admit(session) {
+                return outcome;
+            }
+        }
+        let outcome = self.execute(index, proposal);
+        // A stale request did nothing: it comes back under another number, routed anew.
+        if !self.planted.is(Mutant::ForgetSessions) {
+            self.sessions.remember(session, &outcome);
+        }
+        outcome
+    }
+
+    fn execute(&mut self, index: u64, proposal: &Proposal) -> Outcome {
+        if let Some(epoch) = self.stale(&proposal.body) {
+            return Outcome::Stale(epoch);
+        }
+        let mut cx = Context { now_ms: self.time.millis(), index, seed: proposal.seed };
+        match (&mut self.state, &proposal.body.operation) {
+            (State::Keyspace(keys), Operation::Batch(items)) => {
+                let mut replies = Vec::with_capacity(items.len());
+                for item in items {
+                    replies.push(execute_item(&mut keys.db, cx, item));
+                    cx.seed = Prng::new(cx.seed).next_u64();
+                }
+                Outcome::Done(replies)
+            }
+            (State::Keyspace(keys), Operation::Fence { name, epoch }) => {
+                let fence = keys.fences.entry(name.clone()).or_default();
+                *fence = (*fence).max(*epoch);
+                Outcome::Done(vec![Reply::ok()])
+            }
+            (State::Catalog(catalog), Operation::Catalog(change)) => {
+                Outcome::Done(vec![changed(&catalog.change(change.clone()))])
+            }
+            (_, Operation::Tick) => Outcome::Done(vec![Reply::ok()]),
+            (_, operation) => Outcome::Done(vec![misplaced(operation)]),
+        }
+    }
+
+    /// The epoch from which one of the keys belongs elsewhere, if the request was routed by an older one.
+    fn stale(&self, body: &Body) -> Option<u64> {
+        let keys = self.keys()?;
+        let newest = keys.fences.values().max()?;
+        if body.epoch >= *newest {
+            return None;
+        }
+        let fenced = |key: &[u8]| {
+            let name = crate::contract::keyspace_of(key)?;
+            keys.fences.get(name).copied().filter(|epoch| *epoch > body.epoch)
+        };
+        match &body.operation {
+            Operation::Batch(items) => items
+                .iter()
+                .flat_map(Item::commands)
+                .flat_map(|args| data::command_keys(args))
+                .find_map(fenced),
+            Operation::Modified(keys) => keys.iter().find_map(|key| fenced(key)),
+            _ => None,
+        }
+    }
+
+    /// Answers a confirmed read from the state as it is. `wall` is the leader's clock: a key that is due by it
+    /// but not yet by the group's time has its expiry committed first.
+    pub(crate) fn read(
+        &mut self,
+        wall: WallClock,
+        seed: u64,
+        body: &Body,
+    ) -> Result<Outcome, NotYet> {
+        if let Some(epoch) = self.stale(body) {
+            return Ok(Outcome::Stale(epoch));
+        }
+        self.prepare(&body.operation).map_err(NotYet::Missing)?;
+        let now_ms = self.time.max(wall).millis();
+        let cx = Context { now_ms, index: self.applied, seed };
+        let State::Keyspace(keys) = &mut self.state else {
+            return Ok(Outcome::Done(vec![Reply::ok()]));
+        };
+        match &body.operation {
+            Operation::Batch(items) => {
+                let mut replies = Vec::with_capacity(items.len());
+                for item in items {
+                    replies.push(read_item(&mut keys.db, cx, item).map_err(|Due| NotYet::Due)?);
+                }
+                Ok(Outcome::Done(replies))
+            }
+            Operation::CountPrefix { name, cursor } => {
+                let prefix = [name.as_bytes(), b":"].concat();
+                let (count, next) = keys.db.count_prefix(&prefix, *cursor, COUNT_STEP);
+                Ok(Outcome::Done(vec![Reply::int(count), Reply::bulk(next.to_string())]))
+            }
+            Operation::Modified(names) => {
+                let modified = |key: &Bytes| Reply::int(keys.db.modified(key, now_ms));
+                Ok(Outcome::Done(names.iter().map(modified).collect()))
+            }
+            Operation::Barrier => Ok(Outcome::Done(vec![Reply::ok()])),
+            operation => Ok(Outcome::Done(vec![misplaced(operation)])),
+        }
+    }
+
+    /// When the leader should commit a tick although nobody asks, in the group's time.
+    pub fn next_expiry(&self) -> Option<u64> {
+        self.keys().and_then(|keys| keys.db.next_expiry())
+    }
+
+    /// Freezes a consistent view and answers the snapshot's first chunk.
+    pub fn freeze(&mut self) -> Vec<u8> {
+        let sessions = if self.planted.is(Mutant::SnapshotWithoutSessions) {
+            Sessions::default()
+        } else {
+            self.sessions.clone()
+        };
+        let (applied, time) = (self.applied, self.time);
+        let header = match &mut self.state {
+            State::Catalog(catalog) => {
+                Header::Catalog { applied, time, sessions, catalog: catalog.clone() }
+            }
+            State::Keyspace(keys) => {
+                keys.db.freeze();
+                Header::Keyspace { applied, time, sessions, fences: keys.fences.clone() }
+            }
+        };
+        wire::encode(&header)
+    }
+
+    /// The next chunk of the frozen view, or `None` once all was given.
+    pub fn chunk(&mut self, max_bytes: usize) -> Option<Vec<u8>> {
+        self.keys_mut().and_then(|keys| keys.db.chunk(max_bytes))
+    }
+
+    /// Drops the frozen view.
+    pub fn thaw(&mut self) {
+        if let Some(keys) = self.keys_mut() {
+            keys.db.thaw();
+        }
+    }
+
+    /// A state from a snapshot's first chunk, to be completed by [`Machine::load`]. `db` is empty.
+    pub fn stage(first: &[u8], db: Db, planted: Planted) -> Result<Machine, WireError> {
+        let mut reader = Reader::new(first);
+        Ok(match Header::decode(&mut reader)? {
+            Header::Catalog { applied, time, sessions, catalog } => {
+                Machine { applied, time, sessions, state: State::Catalog(catalog), planted }
+            }
+            Header::Keyspace { applied, time, sessions, fences } => {
+                let state = State::Keyspace(Box::new(Keys { db, fences }));
+                Machine { applied, time, sessions, state, planted }
+            }
+        })
+    }
+
+    /// Adds a later chunk of the same snapshot.
+    pub fn load(&mut self, chunk: &[u8]) -> Result<(), WireError> {
+        match &mut self.state {
+            State::Keyspace(keys) => keys.db.load_chunk(chunk),
+            State::Catalog(_) => Err(WireError::Trailing),
+        }
+    }
+
+    /// Asserts what one state can see of itself.
+    pub fn check(&self) {
+        self.sessions.check();
+        match &self.state {
+            State::Catalog(catalog) => catalog.check(),
+            State::Keyspace(keys) => keys.db.check(),
+        }
+    }
+
+    /// The same on every replica at the same index.
+    pub fn digest(&self) -> u64 {
+        use core::hash::Hasher;
+        let mut digest = stdx::Digest::default();
+        digest.write_u64(self.applied);
+        digest.write_u64(self.time.0);
+        digest.write(&wire::encode(&self.sessions));
+        match &self.state {
+            State::Catalog(catalog) => digest.write(&wire::encode(&**catalog)),
+            State::Keyspace(keys) => digest.write_u64(keys.db.digest()),
+        }
+        digest.finish()
+    }
+}
+
+impl Item {
+    /// The commands of the item.
+    pub fn commands(&self) -> impl Iterator<Item = &Args> {
+        match self {
+            Item::Command(args) => core::slice::from_ref(args).iter(),
+            Item::Exec { commands, .. } => commands.iter(),
+        }
+    }
+}
+
+fn changed(what: &Changed) -> Reply {
+    match what {
+        Changed::Announced(epoch) => Reply::int(*epoch),
+        Changed::Exists => Reply::err("ERR keyspace exists already"),
+        Changed::Full => {
+            Reply::err(format!("ERR no more than {} keyspaces", crate::catalog::MAX_KEYSPACES))
+        }
+        Changed::Decided => Reply::ok(),
+    }
+}
+
+fn misplaced(operation: &Operation) -> Reply {
+    Reply::err(format!("ERR this group cannot do {operation:?}"))
+}
+
+fn watches_hold(db: &Db, now_ms: u64, watches: &[(Bytes, u64)]) -> bool {
+    watches.iter().all(|(key, modified)| db.modified(key, now_ms) == *modified)
+}
+
+fn execute_item(db: &mut Db, cx: Context, item: &Item) -> Reply {
+    match item {
+        Item::Command(args) => data::execute(db, cx, args),
+        Item::Exec { watches, .. } if !watches_hold(db, cx.now_ms, watches) => Reply::NullArray,
+        Item::Exec { commands, .. } => {
+            let mut cx = cx;
+            let mut replies = Vec::with_capacity(commands.len());
+            for args in commands {
+                replies.push(data::execute(db, cx, args));
+                cx.seed = Prng::new(cx.seed).next_u64();
+            }
+            Reply::Array(replies)
+        }
+    }
+}
+
+fn read_item(db: &mut Db, cx: Context, item: &Item) -> Result<Reply, Due> {
+    match item {
+        Item::Command(args) => data::read(db, cx, args),
+        Item::Exec { watches, .. } if !watches_hold(db, cx.now_ms, watches) => Ok(Reply::NullArray),
+        Item::Exec { commands, .. } => {
+            let replies = commands.iter().map(|args| data::read(db, cx, args));
+            Ok(Reply::Array(replies.collect::<Result<Vec<Reply>, Due>>()?))
+        }
+    }
+}

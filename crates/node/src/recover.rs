@@ -1,0 +1,250 @@
+//! From the records of the log to a running node (architecture.md section 3, Identity).
+
+use crate::api::{Config, Event};
+use crate::catalog::{CATALOG_GROUP, Catalog, Keyspace};
+use crate::contract::Contract;
+use crate::gateway::Gateway;
+use crate::group::Group;
+use crate::machine::Machine;
+use crate::message::{GroupId, Identity, Record, Replica};
+use crate::snapshot::Kept;
+use crate::state::{Node, Timer};
+use alloc::collections::BTreeMap;
+use data::Db;
+use protocol::{Effects, Protocol};
+use raft::Raft;
+use stdx::{NodeId, NodeSet, Now, Position, Prng};
+use storage::{Damage, GroupMask};
+
+/// What [`crate::open`] knows before the records are read.
+#[derive(Clone, Debug)]
+pub struct Start {
+    /// As configured.
+    pub config: Config,
+    /// With the life of this start, durable already.
+    pub identity: Identity,
+    /// What the log could not give back.
+    pub damage: Vec<Damage>,
+}
+
+/// What the log says of one group.
+#[derive(Debug)]
+struct Found {
+    info: Replica,
+    records: Vec<(Position, raft::Record)>,
+    machine: Option<Machine>,
+    kept: Kept,
+    staging: Option<(u64, Position, Machine)>,
+    damaged: Option<String>,
+}
+
+/// Rebuilds a node.
+pub(crate) fn recover(
+    start: Start,
+    now: Now,
+    rng: Prng,
+    records: impl Iterator<Item = (Position, Record)>,
+) -> Node {
+    let Start { config, identity, damage } = start;
+    let mut found: BTreeMap<GroupId, Found> = BTreeMap::new();
+    let mut peers = BTreeMap::new();
+    let mut base_at = Position(0);
+    let mut logged = 0;
+    for (at, record) in records {
+        match record {
+            Record::Base { peers: known, replicas, .. } => {
+                base_at = at;
+                peers = known.into_iter().map(|peer| (peer.node, peer)).collect();
+                for info in replicas {
+                    found.entry(info.group).or_insert_with(|| Found::new(info, at));
+                }
+            }
+            Record::Created(info) => {
+                found.entry(info.group).or_insert_with(|| Found::new(info, at));
+            }
+            Record::Peer(peer) => {
+                peers.insert(peer.node, peer);
+            }
+            Record::Raft { group, record } => {
+                if let Some(found) = found.get_mut(&group) {
+                    found.raft_record(at, record, &mut logged);
+                }
+            }
+            Record::Chunk { group, index, seq, bytes } => {
+                logged += bytes.len() as u64;
+                if let Some(found) = found.get_mut(&group) {
+                    found.chunk(&config, at, (index, seq), &bytes);
+                }
+            }
+        }
+    }
+    let mut node = Node {
+        config,
+        identity,
+        peers,
+        refused: Default::default(),
+        groups: BTreeMap::new(),
+        damaged: BTreeMap::new(),
+        hints: BTreeMap::new(),
+        timers: Default::default(),
+        rng,
+        said: Default::default(),
+        gateway: Gateway::default(),
+        base_at,
+        logged,
+        steps: 0,
+    };
+    for (id, found) in found {
+        node.revive(now, id, found, &damage);
+    }
+    node
+}
+
+impl Found {
+    fn new(info: Replica, at: Position) -> Found {
+        let kept = Kept::new(at, 0);
+        Found { info, records: Vec::new(), machine: None, kept, staging: None, damaged: None }
+    }
+
+    fn raft_record(&mut self, at: Position, record: raft::Record, logged: &mut u64) {
+        if let raft::Record::Entries { entries } = &record {
+            *logged += entries.iter().map(|e| e.bytes() as u64).sum::<u64>();
+        }
+        if let raft::Record::Mark { mark, .. } = &record {
+            match self.staging.take() {
+                Some((index, first, machine))
+                    if index == mark.index && machine.applied() == index =>
+                {
+                    self.machine = Some(machine);
+                    self.kept = Kept::new(first, *logged);
+                }
+                _ => {
+                    let id = self.info.group;
+                    let place =
+                        format!("group {id}: the snapshot up to {} is not whole", mark.index);
+                    self.damaged = Some(place);
+                }
+            }
+        }
+        self.records.push((at, record));
+    }
+
+    fn chunk(&mut self, config: &Config, at: Position, (index, seq): (u64, u64), bytes: &[u8]) {
+        if seq == 0 {
+            self.staging = Machine::stage(bytes, empty_db(config, at.0), config.planted)
+                .ok()
+                .map(|machine| (index, at, machine));
+        } else if let Some((staged, _, machine)) = &mut self.staging
+            && (*staged != index || machine.load(bytes).is_err())
+        {
+            self.staging = None; // Its mark, if one follows, will find it missing.
+        }
+    }
+}
+
+impl Node {
+    fn revive(&mut self, now: Now, id: GroupId, found: Found, damage: &[Damage]) {
+        let hit = damage.iter().find(|damage| damage.groups.covers(id));
+        let place = hit.map(|d| format!("{} offset {}", d.file, d.offset)).or(found.damaged);
+        if let Some(place) = place {
+            self.damaged.insert(id, place);
+            return;
+        }
+        let machine = found.machine.unwrap_or_else(|| self.first_machine(id));
+        let raft_config = self.raft_config(&found.info);
+        let rng = self.rng.fork(id);
+        self.rng.next_u64();
+        let raft = Raft::recover(raft_config, now, rng, found.records.into_iter());
+        assert_eq!(raft.mark().index, machine.applied(), "core and state start from one snapshot");
+        self.timers.set(Timer::Raft(id), raft.deadline());
+        self.groups.insert(id, Group::new(found.info, raft, machine, found.kept));
+    }
+
+    fn first_machine(&self, id: GroupId) -> Machine {
+        if id == CATALOG_GROUP {
+            Machine::catalog(self.founding(), self.config.planted)
+        } else {
+            Machine::keyspace(self.empty_db(id), self.config.planted)
+        }
+    }
+
+    fn founding(&self) -> Catalog {
+        let nodes: Vec<NodeId> = self.config.members.iter().map(|member| member.node).collect();
+        Catalog::founding(&nodes)
+    }
+
+    /// A table for a group without any keys.
+    pub(crate) fn empty_db(&self, group: GroupId) -> Db {
+        empty_db(&self.config, self.identity.life ^ group)
+    }
+
+    fn raft_config(&self, info: &Replica) -> raft::Config {
+        let voters: NodeSet = info.keyspace.members.iter().map(|(replica, _)| *replica).collect();
+        raft::Config {
+            election: self.config.election,
+            heartbeat: self.config.heartbeat,
+            planted: self.config.planted,
+            ..raft::Config::new(info.replica, voters)
+        }
+    }
+
+    /// Creates the replicas that the catalog places here and that do not exist yet.
+    pub(crate) fn create_replicas(&mut self, now: Now, out: &mut Effects<Node>) {
+        let me = self.identity.node;
+        let missing: Vec<Replica> = self
+            .catalog()
+            .iter()
+            .filter(|keyspace| !self.groups.contains_key(&keyspace.group))
+            .filter(|keyspace| !self.damaged.contains_key(&keyspace.group))
+            .filter_map(|keyspace| {
+                let replica = keyspace.replica_on(me)?;
+                Some(Replica { group: keyspace.group, replica, keyspace: keyspace.clone() })
+            })
+            .collect();
+        for info in missing {
+            let id = info.group;
+            let at = out.persist(Record::Created(info.clone()));
+            let machine = Machine::keyspace(self.empty_db(id), self.config.planted);
+            let rng = self.rng.fork(id);
+            self.rng.next_u64();
+            let config = self.raft_config(&info);
+            let raft = Raft::recover(config, now, rng, core::iter::empty());
+            self.timers.set(Timer::Raft(id), raft.deadline());
+            let keyspace = info.keyspace.name.clone();
+            let kept = Kept::new(at, self.logged);
+            self.groups.insert(id, Group::new(info, raft, machine, kept));
+            Node::event(out, Event::ReplicaCreated { keyspace });
+        }
+    }
+}
+
+fn empty_db(config: &Config, salt: u64) -> Db {
+    let (part, whole) = config.misses;
+    Db::missing(config.max_value, &mut Prng::new(salt), part, whole.max(1))
+}
+
+/// The replicas of a founding member: the catalog's and those of `default`.
+pub(crate) fn founding_replicas(config: &Config) -> Vec<Replica> {
+    let nodes: Vec<NodeId> = config.members.iter().map(|member| member.node).collect();
+    let catalog = Catalog::founding(&nodes);
+    let own = Keyspace {
+        name: "catalog".into(),
+        group: CATALOG_GROUP,
+        contract: Contract::default(),
+        members: nodes.iter().map(|node| (*node, *node)).collect(),
+        epoch: 1,
+        active: true,
+    };
+    core::iter::once(&own)
+        .chain(catalog.iter())
+        .filter_map(|keyspace| {
+            let replica = keyspace.replica_on(config.node)?;
+            Some(Replica { group: keyspace.group, replica, keyspace: keyspace.clone() })
+        })
+        .collect()
+}
+
+/// Whether damage makes it impossible to know what this node is.
+pub(crate) fn touches_identity(groups: GroupMask) -> bool {
+    groups.covers(crate::NODE_RECORDS) || groups.covers(CATALOG_GROUP)
+}

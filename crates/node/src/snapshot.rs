@@ -1,0 +1,271 @@
+//! Snapshots: written to the node's log, sent to a lagging follower, received and staged; and which records of
+//! the log may go.
+//!
+//! A snapshot is a sequence of `Chunk` records followed by raft's `Mark` record: it counts from the moment the
+//! mark is durable, and because the log keeps the order, the chunks are then durable as well. A chunk follows
+//! when the one before it is durable, so a snapshot never holds more than one chunk of the log's bandwidth.
+
+use crate::api::Event;
+use crate::group::Group;
+use crate::machine::Machine;
+use crate::message::{Content, GroupId, Record};
+use crate::state::Node;
+use protocol::{Effects, Input};
+use raft::Mark;
+use stdx::{Bytes, Mutant, NodeId, Now, Position};
+
+/// A frozen view of a group's state, read chunk by chunk.
+#[derive(Clone, Debug)]
+pub(crate) struct View {
+    mark: Mark,
+    purpose: Purpose,
+    /// The number of `next`.
+    seq: u64,
+    next: Option<Bytes>,
+    /// The chunk given last, for a follower that did not get it.
+    given: Option<Bytes>,
+    bytes: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Purpose {
+    /// Our own log; where its first chunk stands.
+    Write { first: Position },
+    /// A follower, and raft's name for the transfer.
+    Send { to: NodeId, transfer: u64 },
+}
+
+/// A snapshot on its way in.
+#[derive(Clone, Debug)]
+pub(crate) struct Staging {
+    mark: Mark,
+    machine: Machine,
+    first: Position,
+    bytes: u64,
+}
+
+/// Where the records of a group begin that the log must keep, beside those of its core.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Kept {
+    /// The first chunk of the newest snapshot, or the group's first record.
+    pub(crate) first: Position,
+    /// How much this node had logged before `first`.
+    pub(crate) logged: u64,
+}
+
+impl Kept {
+    pub(crate) fn new(first: Position, logged: u64) -> Kept {
+        Kept { first, logged }
+    }
+}
+
+impl Node {
+    /// Starts a snapshot of `id` if its log outweighs its state, or if it pins the log of the whole node.
+    pub(crate) fn maybe_snapshot(&mut self, id: GroupId, out: &mut Effects<Node>) {
+        let floor = self.config.snapshot_bytes;
+        let Some(group) = self.groups.get(&id) else { return };
+        let outweighs = group.raft.log_bytes() as u64 > floor.max(group.machine.bytes());
+        let due = if outweighs { Some(id) } else { self.pinning(floor) };
+        let Some(id) = due else { return };
+        let group = self.groups.get_mut(&id).expect("just seen");
+        if group.view.is_some()
+            || group.staging.is_some()
+            || group.machine.applied() <= group.raft.mark().index
+        {
+            return;
+        }
+        self.write_snapshot(id, out);
+    }
+
+    /// The group whose oldest record keeps the log long, if the log is several times what it need be.
+    fn pinning(&self, floor: u64) -> Option<GroupId> {
+        let state: u64 = self.groups.values().map(|group| group.machine.bytes()).sum();
+        let (id, oldest) = self
+            .groups
+            .iter()
+            .map(|(id, group)| (*id, group.kept.logged))
+            .min_by_key(|(_, logged)| *logged)?;
+        (self.logged - oldest > 4 * floor.max(state)).then_some(id)
+    }
+
+    fn freeze(&mut self, id: GroupId, purpose: Purpose) {
+        let chunk_bytes = self.config.chunk_bytes;
+        let group = self.groups.get_mut(&id).expect("frozen groups exist");
+        assert!(group.view.is_none(), "two views of one group");
+        let voters = group.raft.voters().clone();
+        let mark = Mark { index: group.machine.applied(), term: group.applied_term, voters };
+        let header = Bytes::from(group.machine.freeze());
+        let next = group.machine.chunk(chunk_bytes).map(Bytes::from);
+        let bytes = header.len() as u64;
+        group.view = Some(View { mark, purpose, seq: 1, next, given: Some(header), bytes });
+    }
+
+    fn write_snapshot(&mut self, id: GroupId, out: &mut Effects<Node>) {
+        let first = out.reached();
+        self.freeze(id, Purpose::Write { first });
+        let view = self.groups[&id].view.as_ref().expect("just frozen");
+        let bytes = view.given.clone().expect("the header is given first");
+        self.logged += bytes.len() as u64;
+        out.persist(Record::Chunk { group: id, index: view.mark.index, seq: 0, bytes });
+        out.send(self.identity.node, self.packet(Content::ChunkDurable { group: id }));
+        if self.config.planted.is(Mutant::ReleaseEarly) {
+            out.release(first);
+        }
+    }
+
+    /// A chunk of our own snapshot is durable: write the next, or the mark after the last.
+    pub(crate) fn chunk_durable(&mut self, now: Now, id: GroupId, out: &mut Effects<Node>) {
+        let chunk_bytes = self.config.chunk_bytes;
+        let Some(group) = self.groups.get_mut(&id) else { return };
+        let Some(view) = &mut group.view else { return }; // Overtaken by an installed snapshot.
+        let Purpose::Write { first } = view.purpose else { return };
+        if let Some(bytes) = view.next.take() {
+            let (seq, index) = (view.seq, view.mark.index);
+            view.seq += 1;
+            view.bytes += bytes.len() as u64;
+            view.next = group.machine.chunk(chunk_bytes).map(Bytes::from);
+            self.logged += bytes.len() as u64;
+            out.persist(Record::Chunk { group: id, index, seq, bytes });
+            out.send(self.identity.node, self.packet(Content::ChunkDurable { group: id }));
+            return;
+        }
+        let View { mark, bytes, .. } = group.view.take().expect("just seen");
+        group.machine.thaw();
+        group.snapshots += 1;
+        let keyspace = group.info.keyspace.name.clone();
+        let index = mark.index;
+        self.drive(now, id, Input::Request(raft::Request::Compact { mark }), out);
+        Node::event(out, Event::Snapshot { keyspace, index, bytes, received: false });
+        self.keep_from(id, first, bytes, out);
+    }
+
+    /// The group starts from a snapshot now: what is older may go once the mark is durable.
+    fn keep_from(&mut self, id: GroupId, first: Position, bytes: u64, out: &mut Effects<Node>) {
+        let logged = self.logged.saturating_sub(bytes);
+        let group = self.groups.get_mut(&id).expect("snapshotted groups exist");
+        assert!(first >= group.kept.first, "a snapshot older than the one before");
+        group.kept = Kept::new(first, logged);
+        self.base_at = out.persist(self.base());
+        let oldest = self.groups.values().map(Group::oldest_record).min();
+        out.release(oldest.unwrap_or(self.base_at).min(self.base_at));
+    }
+
+    /// Who this node is and what it holds, as one record.
+    pub(crate) fn base(&self) -> Record {
+        Record::Base {
+            identity: self.identity,
+            peers: self.peers.values().copied().collect(),
+            replicas: self.groups.values().map(|group| group.info.clone()).collect(),
+        }
+    }
+
+    /// The leader's core wants a chunk for a follower.
+    pub(crate) fn need_chunk(
+        &mut self,
+        now: Now,
+        id: GroupId,
+        (to, transfer, seq): (NodeId, u64, u64),
+        out: &mut Effects<Node>,
+    ) {
+        let chunk_bytes = self.config.chunk_bytes;
+        let purpose = Purpose::Send { to, transfer };
+        let group = self.groups.get_mut(&id).expect("its core just spoke");
+        match &group.view {
+            Some(view) if view.purpose == purpose => {}
+            // An older transfer to the same follower is over.
+            Some(View { purpose: Purpose::Send { to: other, .. }, .. }) if *other == to => {
+                group.view = None;
+                group.machine.thaw();
+            }
+            // One view at a time: the core asks again.
+            Some(_) => return,
+            None => {}
+        }
+        if self.groups[&id].view.is_none() {
+            if seq != 0 {
+                return; // The view is gone; the core starts over when the follower says so.
+            }
+            self.freeze(id, purpose);
+        }
+        let group = self.groups.get_mut(&id).expect("its core just spoke");
+        let view = group.view.as_mut().expect("just frozen");
+        if seq == view.seq
+            && let Some(bytes) = view.next.take()
+        {
+            view.bytes += bytes.len() as u64;
+            view.given = Some(bytes);
+            view.seq += 1;
+            view.next = group.machine.chunk(chunk_bytes).map(Bytes::from);
+        }
+        if seq + 1 != view.seq {
+            return; // Not a chunk that a follower in step could want.
+        }
+        let bytes = view.given.clone().expect("given before");
+        let (mark, last) = (view.mark.clone(), view.next.is_none());
+        let request = raft::Request::Chunk { to, transfer, mark, seq, bytes, last };
+        self.drive(now, id, Input::Request(request), out);
+    }
+
+    /// A transfer is over: nobody wants its view any more.
+    pub(crate) fn transfer_over(&mut self, id: GroupId, to: NodeId, transfer: u64) {
+        let group = self.groups.get_mut(&id).expect("its core just spoke");
+        if group.view.as_ref().is_some_and(|v| v.purpose == Purpose::Send { to, transfer }) {
+            group.view = None;
+            group.machine.thaw();
+        }
+    }
+
+    /// A chunk arrived from the leader: stage and persist it; after the last one tell the core.
+    pub(crate) fn stage_chunk(
+        &mut self,
+        now: Now,
+        id: GroupId,
+        (mark, seq, bytes, last): (Mark, u64, Bytes, bool),
+        out: &mut Effects<Node>,
+    ) {
+        let at = out.reached();
+        let db = self.empty_db(id);
+        let planted = self.config.planted;
+        let group = self.groups.get_mut(&id).expect("its core just spoke");
+        let loaded = if seq == 0 {
+            Machine::stage(&bytes, db, planted).map(|machine| {
+                group.staging = Some(Staging { mark: mark.clone(), machine, first: at, bytes: 0 });
+            })
+        } else {
+            match &mut group.staging {
+                Some(staging) if staging.mark == mark => staging.machine.load(&bytes),
+                _ => return, // A chunk of a transfer that was dropped.
+            }
+        };
+        if loaded.is_err() {
+            group.staging = None; // Never installed: the core's transfer starves and starts over.
+            return;
+        }
+        self.logged += bytes.len() as u64;
+        let staging = group.staging.as_mut().expect("staged or added to");
+        staging.bytes += bytes.len() as u64;
+        let complete = last && staging.machine.applied() == mark.index;
+        out.persist(Record::Chunk { group: id, index: mark.index, seq, bytes });
+        if complete {
+            self.drive(now, id, Input::Request(raft::Request::Installed { mark }), out);
+        }
+    }
+
+    /// The core has accepted the staged snapshot: it becomes the state.
+    pub(crate) fn install(&mut self, id: GroupId, mark: &Mark, out: &mut Effects<Node>) {
+        let group = self.groups.get_mut(&id).expect("its core just spoke");
+        let staging = group.staging.take().expect("installed what was staged");
+        assert_eq!(staging.mark, *mark, "installed another snapshot than the one staged");
+        assert!(mark.index >= group.machine.applied(), "a snapshot took the state back");
+        group.view = None; // A view of the state that is gone.
+        group.machine = staging.machine;
+        group.applied_term = mark.term;
+        group.queue.clear();
+        group.paused = None;
+        group.snapshots += 1;
+        let keyspace = group.info.keyspace.name.clone();
+        let (index, bytes) = (mark.index, staging.bytes);
+        Node::event(out, Event::Snapshot { keyspace, index, bytes, received: true });
+        self.keep_from(id, staging.first, bytes, out);
+    }
+}

@@ -1,0 +1,130 @@
+//! The node: its identity, its replicas, its gateway.
+
+use crate::api::{Config, ConnId, Event, ReplicaStatus, Status};
+use crate::catalog::{CATALOG_GROUP, Catalog};
+use crate::gateway::Gateway;
+use crate::group::Group;
+use crate::message::{Content, GroupId, Identity, Packet};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use protocol::Effects;
+use stdx::{NodeId, Now, Position, Prng, Timers};
+
+/// A whole node as one [`protocol::Protocol`].
+#[derive(Clone, Debug)]
+pub struct Node {
+    pub(crate) config: Config,
+    pub(crate) identity: Identity,
+    /// The highest identity seen of each peer, durably.
+    pub(crate) peers: BTreeMap<NodeId, Identity>,
+    /// Peers whose refusal was reported already.
+    pub(crate) refused: BTreeSet<NodeId>,
+    pub(crate) groups: BTreeMap<GroupId, Group>,
+    /// Groups whose records are damaged, and where: they exist but are not served.
+    pub(crate) damaged: BTreeMap<GroupId, String>,
+    /// Who leads groups that have no replica here, as far as their members said.
+    pub(crate) hints: BTreeMap<GroupId, NodeId>,
+    pub(crate) timers: Timers<Timer>,
+    pub(crate) rng: Prng,
+    /// What the cores have said and nobody has handled yet; empty between steps.
+    pub(crate) said: VecDeque<(GroupId, raft::Output)>,
+    pub(crate) gateway: Gateway,
+    /// Where the newest `Base` record stands.
+    pub(crate) base_at: Position,
+    /// Bytes of entries and chunks persisted in this life, to see who pins the log.
+    pub(crate) logged: u64,
+    pub(crate) steps: u64,
+}
+
+/// What a node waits for. Deadlines are state: each name has at most one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Timer {
+    /// A group's consensus wants its deadline.
+    Raft(GroupId),
+    /// A key of a group that is led here is due.
+    Expiry(GroupId),
+    /// The earliest request must be answered with an error.
+    Request,
+    /// Requests without an answer are sent again.
+    Retry,
+}
+
+impl Node {
+    /// A packet from this node in this life.
+    pub(crate) fn packet(&self, content: Content) -> Packet {
+        let Identity { cluster, disk, life, .. } = self.identity;
+        Packet { cluster, disk, life, content }
+    }
+
+    /// The catalog as this node knows it.
+    pub(crate) fn catalog(&self) -> &Catalog {
+        let group = self.groups.get(&CATALOG_GROUP).expect("every member holds the catalog");
+        group.machine.as_catalog().expect("the catalog's group holds the catalog")
+    }
+
+    /// Tells the operator. Early: it promises nothing.
+    pub(crate) fn event(out: &mut Effects<Node>, event: Event) {
+        out.output_early(crate::Output::Event(event));
+    }
+
+    /// What `/metrics`, `/readyz`, INFO and the CLI show.
+    pub fn status(&self, now: Now) -> Status {
+        let replicas: Vec<ReplicaStatus> =
+            self.groups.values().map(|group| group.status(now)).chain(self.lost()).collect();
+        Status {
+            ready: replicas.iter().all(|r| r.leader.is_some() || r.damaged.is_some()),
+            replicas,
+            clients: self.gateway.conns.len(),
+            commands: self.gateway.counters.commands,
+            no_quorum: self.gateway.counters.no_quorum,
+            unknown: self.gateway.counters.unknown,
+            forwarded: self.gateway.counters.forwarded,
+        }
+    }
+
+    fn lost(&self) -> impl Iterator<Item = ReplicaStatus> + '_ {
+        self.damaged.iter().map(|(group, place)| ReplicaStatus {
+            keyspace: format!("group {group}"),
+            damaged: Some(place.clone()),
+            ..ReplicaStatus::default()
+        })
+    }
+
+    /// This node's identity in this life.
+    pub fn identity(&self) -> Identity {
+        self.identity
+    }
+
+    /// The replica of a group, to look at.
+    pub fn group(&self, group: GroupId) -> Option<&Group> {
+        self.groups.get(&group)
+    }
+
+    /// All replicas, to look at.
+    pub fn groups(&self) -> impl Iterator<Item = (GroupId, &Group)> {
+        self.groups.iter().map(|(id, group)| (*id, group))
+    }
+
+    /// Whether no client waits for anything (a node that drains may stop then).
+    pub fn idle(&self) -> bool {
+        self.gateway.ops.is_empty() && self.gateway.waiting.is_empty()
+    }
+
+    /// Which connections are open, to look at.
+    pub fn connections(&self) -> impl Iterator<Item = ConnId> + '_ {
+        self.gateway.conns.keys().copied()
+    }
+
+    pub(crate) fn check_all(&self) {
+        assert!(self.said.is_empty(), "a core's word was not heard");
+        assert!(self.identity.life > 0, "a node without a life");
+        for (id, group) in &self.groups {
+            assert_eq!(*id, group.info.group, "a group under another's number");
+            assert!(!self.damaged.contains_key(id), "a damaged group is served");
+        }
+        self.gateway.check();
+        // Deep checks cost as much as there is state: every so many steps.
+        if self.steps.is_multiple_of(4096) {
+            self.groups.values().for_each(|group| group.machine.check());
+        }
+    }
+}

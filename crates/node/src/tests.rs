@@ -1,0 +1,197 @@
+//! A trio of nodes in one loop: no faults here (that is `swarm`'s), only what commands mean through the gateway.
+
+use crate::{Config, ConnId, Member, Node, Output, Packet, Request};
+use alloc::collections::VecDeque;
+use protocol::{Action, Host};
+use sim::disk::SimDisk;
+use stdx::{Duration, Instant, NodeId, Now, Planted, Prng, WallClock};
+use storage::{Log, LogConfig};
+use wire::resp::Args;
+
+struct Trio {
+    nodes: Vec<(Host<Node>, Log<SimDisk>)>,
+    mail: VecDeque<(NodeId, NodeId, Packet)>,
+    replies: Vec<(usize, ConnId, String)>,
+    now: u64,
+}
+
+fn config(node: u64) -> Config {
+    let member = |n: u64| Member { node: NodeId(n), client: format!("127.0.0.1:{}", 7000 + n) };
+    Config {
+        cluster: "test".into(),
+        node: NodeId(node),
+        members: (1..=3).map(member).collect(),
+        request_timeout: Duration::from_secs(5),
+        requirepass: None,
+        max_value: 1 << 20,
+        election: (Duration::from_millis(300), Duration::from_millis(600)),
+        heartbeat: Duration::from_millis(50),
+        snapshot_bytes: 1 << 20,
+        chunk_bytes: 4096,
+        misses: (1, 3),
+        version: "test",
+        started: WallClock(0),
+        planted: Planted::NONE,
+    }
+}
+
+impl Trio {
+    fn new() -> Trio {
+        let nodes = (1..=3)
+            .map(|n| {
+                let log = LogConfig { segment_bytes: 256 << 10, ..LogConfig::default() };
+                let now = Now { mono: Instant(1), wall: WallClock(1_000_000), ..Now::default() };
+                let opened =
+                    crate::open(SimDisk::default(), log, config(n), now, Prng::new(n)).unwrap();
+                (opened.host, opened.log)
+            })
+            .collect();
+        let mut trio = Trio { nodes, mail: VecDeque::new(), replies: Vec::new(), now: 1 };
+        for n in 0..3 {
+            for conn in 1..=2 {
+                let address = format!("10.0.0.1:{conn}");
+                trio.ask(n, Request::Open { conn: ConnId(conn), address });
+            }
+        }
+        trio
+    }
+
+    fn ask(&mut self, n: usize, request: Request) {
+        self.nodes[n].0.request(request).unwrap();
+    }
+
+    /// One turn of each node, then the time of one millisecond.
+    fn turn(&mut self) {
+        self.now += 1_000_000;
+        let wall = WallClock(1_000_000 + self.now / 1_000);
+        let now = Now { mono: Instant(self.now), wall, ..Now::default() };
+        for (from, to, packet) in core::mem::take(&mut self.mail) {
+            let bytes = wire::encode(&packet);
+            let packet = wire::decode_all(&bytes).unwrap();
+            self.nodes[to.0 as usize - 1].0.receive(from, packet);
+        }
+        for n in 0..3 {
+            let mut actions = VecDeque::new();
+            let (host, log) = &mut self.nodes[n];
+            host.turn(&mut || now, &mut actions);
+            while let Some(action) = actions.pop_front() {
+                match action {
+                    Action::Send { to, message } => {
+                        self.mail.push_back((NodeId(n as u64 + 1), to, message));
+                    }
+                    Action::Write(batch) => {
+                        log.append(&batch).unwrap();
+                        let durable = log.sync().unwrap();
+                        host.synced(durable, &mut actions);
+                    }
+                    Action::Release(before) => log.release(before),
+                    Action::Output(Output::Reply { conn, bytes, .. }) => {
+                        let text = String::from_utf8_lossy(&bytes).replace("\r\n", " ");
+                        self.replies.push((n, conn, text.trim_end().to_string()));
+                    }
+                    Action::Output(_) => {}
+                }
+            }
+        }
+    }
+
+    /// Sends command lines to one node and returns the replies once all are answered.
+    fn run(&mut self, n: usize, conn: u64, lines: &[&str]) -> String {
+        let conn = ConnId(conn);
+        let commands =
+            lines.iter().map(|line| line.split(' ').map(str::as_bytes).collect::<Args>()).collect();
+        self.replies.clear();
+        self.ask(n, Request::Commands { conn, commands });
+        for _ in 0..20_000 {
+            self.turn();
+            let mine = self.replies.iter().filter(|(at, c, _)| (*at, *c) == (n, conn));
+            let texts: Vec<String> = mine.map(|(_, _, text)| text.clone()).collect();
+            if self.nodes[n].0.core().waits(conn) {
+                continue;
+            }
+            return texts.join(" ");
+        }
+        panic!(
+            "no answer to {lines:?}; status {:?}",
+            self.nodes[n].0.core().status(Now::default())
+        );
+    }
+}
+
+impl Node {
+    fn waits(&self, conn: ConnId) -> bool {
+        let conn = &self.gateway.conns[&conn];
+        conn.busy.is_some() || !conn.queue.is_empty()
+    }
+}
+
+#[test]
+fn any_node_serves_any_command() {
+    let mut trio = Trio::new();
+    assert_eq!(trio.run(0, 1, &["SET a 1"]), "+OK");
+    assert_eq!(trio.run(1, 1, &["GET a"]), "$1 1");
+    assert_eq!(trio.run(2, 1, &["INCR a", "GET a", "PING", "APPEND a x"]), ":2 $1 2 +PONG :2");
+    assert_eq!(trio.run(0, 1, &["MGET a b"]), "*2 $2 2x $-1");
+    assert_eq!(
+        trio.run(0, 1, &["NOSUCH a b"]),
+        "-ERR unknown command 'NOSUCH', with args beginning with: 'a' 'b'"
+    );
+}
+
+#[test]
+fn transactions_are_whole_or_nothing() {
+    let mut trio = Trio::new();
+    let replies = trio.run(1, 1, &["MULTI", "SET a 1", "INCR a", "PING", "EXEC"]);
+    assert_eq!(replies, "+OK +QUEUED +QUEUED +QUEUED *3 +OK :2 +PONG");
+    assert_eq!(trio.run(1, 1, &["WATCH a", "MULTI", "GET a"]), "+OK +OK +QUEUED");
+    assert_eq!(trio.run(2, 1, &["SET a 9"]), "+OK");
+    assert_eq!(trio.run(1, 1, &["EXEC"]), "*-1");
+    assert_eq!(trio.run(1, 1, &["WATCH a", "MULTI", "SET a 10", "EXEC"]), "+OK +OK +QUEUED *1 +OK");
+    let spoiled = trio.run(1, 1, &["MULTI", "NOSUCH", "EXEC"]);
+    assert!(spoiled.contains("-EXECABORT"), "{spoiled:?}");
+    assert_eq!(trio.run(1, 1, &["EXEC"]), "-ERR EXEC without MULTI");
+}
+
+#[test]
+fn a_keyspace_is_declared_and_its_keys_move_in() {
+    let mut trio = Trio::new();
+    assert_eq!(trio.run(0, 1, &["KEYSPACE CREATE account"]), "+OK");
+    assert_eq!(trio.run(1, 1, &["SET account:1 x", "GET account:1"]), "+OK $1 x");
+    assert_eq!(trio.run(2, 1, &["GET account:1", "DBSIZE"]), "$1 x :0");
+    assert_eq!(trio.run(2, 1, &["SELECT account", "DBSIZE", "SELECT 0"]), "+OK :1 +OK");
+    assert_eq!(trio.run(0, 1, &["MSET account:1 y b 2"])[..10], *"-CROSSSLOT");
+    assert_eq!(trio.run(0, 1, &["SET b 2", "MGET account:1 b c"]), "+OK *3 $1 x $1 2 $-1");
+    assert_eq!(trio.run(0, 1, &["DEL account:1 b c"]), ":2");
+    assert_eq!(trio.run(0, 1, &["SET user:1 x"]), "+OK");
+    let refused = trio.run(1, 1, &["KEYSPACE CREATE user"]);
+    assert!(refused.contains("1 keys of keyspace default"), "{refused:?}");
+    assert_eq!(trio.run(1, 1, &["GET user:1"]), "$1 x");
+    let exists = trio.run(1, 1, &["KEYSPACE CREATE account"]);
+    assert!(exists.contains("exists"), "{exists:?}");
+    assert_eq!(trio.run(1, 1, &["KEYSPACE LIST"]), "*2 $7 account $7 default");
+}
+
+#[test]
+fn numbered_keyspaces_appear_on_the_first_write() {
+    let mut trio = Trio::new();
+    assert_eq!(trio.run(0, 1, &["SELECT 5", "GET a", "DBSIZE"]), "+OK $-1 :0");
+    assert_eq!(trio.run(0, 1, &["KEYSPACE LIST"]), "*1 $7 default");
+    assert_eq!(trio.run(0, 1, &["SET a 5", "GET a"]), "+OK $1 5");
+    assert_eq!(trio.run(1, 1, &["GET a"]), "$-1");
+    assert_eq!(trio.run(1, 1, &["SELECT 5", "GET a"]), "+OK $1 5");
+    assert_eq!(
+        trio.run(2, 1, &["SELECT 5", "WATCH a", "MULTI", "INCR a", "EXEC"]),
+        "+OK +OK +OK +QUEUED *1 :6"
+    );
+    assert_eq!(trio.run(1, 1, &["SELECT nowhere"])[..21], *"-ERR no such keyspace");
+}
+
+#[test]
+fn keys_expire_by_the_groups_time() {
+    let mut trio = Trio::new();
+    assert_eq!(trio.run(0, 1, &["SET a 1 PX 50", "SET b 1"]), "+OK +OK");
+    for _ in 0..60 {
+        trio.turn();
+    }
+    assert_eq!(trio.run(1, 1, &["GET a", "GET b", "DBSIZE"]), "$-1 $1 1 :1");
+}

@@ -1,0 +1,70 @@
+//! What is committed, who is told: section 3.6.2 and figure 3.7 (figure 8 of the paper).
+
+use crate::state::Role;
+use crate::step::Handled;
+use crate::{Ignored, Message, Output, Raft};
+use alloc::vec::Vec;
+use protocol::{Effects, Instant, Mutant, NodeId, quorum};
+
+impl Raft {
+    /// Commits what a majority of voters holds on disk, if it is of this term. An entry of an earlier term on a
+    /// majority can still be replaced (figure 8); it is committed by one of this term above it.
+    pub(crate) fn try_commit(&mut self, out: &mut Effects<Raft>) {
+        let Role::Leader(leader) = &self.role else { return };
+        let mut matched: Vec<u64> = leader.followers.values().map(|p| p.matched).collect();
+        matched.push(leader.own);
+        let held = quorum::committed(&mut matched);
+        let own_term = self.log.term_at(held) == Some(self.term)
+            || self.config.planted.is(Mutant::CommitEarlierTerm);
+        if held <= self.commit || !own_term {
+            return;
+        }
+        self.commit_to(held, out);
+        for peer in self.peers() {
+            self.tell_commit(peer, out);
+        }
+        self.ask_round(out);
+    }
+
+    /// Moves the commit index forward and hands the entries over.
+    pub(crate) fn commit_to(&mut self, index: u64, out: &mut Effects<Raft>) {
+        let index = index.min(self.log.last().index);
+        if index <= self.commit {
+            return;
+        }
+        let entries = self.log.between(self.commit, index);
+        self.commit = index;
+        // Early: counted from acknowledgements that were durable when they were sent; if this replica crashes
+        // before its own copy is on disk, the others' still stand.
+        out.output_early(Output::Committed { entries });
+    }
+
+    /// Tells a follower that has nothing on its way and nothing to come; for others the next AppendEntries or
+    /// heartbeat says it.
+    pub(crate) fn tell_commit(&mut self, peer: NodeId, out: &mut Effects<Raft>) {
+        let (term, commit, last) = (self.term, self.commit, self.log.last().index);
+        let Ok(leader) = self.leader_mut() else { return };
+        let progress = leader.followers.get_mut(&peer).expect("a follower for each peer");
+        if progress.matched == last && progress.told < commit {
+            progress.told = commit;
+            // Early: what is committed stays so whatever this replica forgets.
+            out.send_early(peer, Message::Commit { term, commit });
+        }
+    }
+
+    pub(crate) fn on_commit(
+        &mut self,
+        now: Instant,
+        from: NodeId,
+        commit: u64,
+        out: &mut Effects<Raft>,
+    ) -> Handled {
+        self.follow(now, from)?;
+        if commit <= self.commit {
+            return Err(Ignored::Duplicate);
+        }
+        // No further than this log is known to match the leader's, so that the entries here are the same.
+        self.commit_to(commit, out);
+        Ok(())
+    }
+}

@@ -1,0 +1,34 @@
+//! Each planted bug is found by the checks of [`super::world`], which name none of them, while worlds without faults
+//! stay green with it.
+
+use super::world;
+use protocol::{Mutant, Planted};
+use std::panic;
+use std::vec::Vec;
+
+/// The most seeds any of them may need.
+const BUDGET: u64 = 500;
+
+fn found(seed: u64, faults: bool, mutant: Mutant) -> bool {
+    panic::catch_unwind(|| world::run(seed, faults, Planted::one(mutant))).is_err()
+}
+
+#[test]
+fn each_planted_bug_is_found() {
+    let hook = panic::take_hook();
+    panic::set_hook(std::boxed::Box::new(|_| {}));
+    let needed: Vec<(Mutant, Option<u64>)> = world::MUTANTS
+        .into_iter()
+        .map(|mutant| (mutant, (0..BUDGET).find(|seed| found(1000 + seed, true, mutant))))
+        .collect();
+    let quiet: Vec<(Mutant, Vec<u64>)> = world::MUTANTS
+        .into_iter()
+        .map(|mutant| (mutant, (0..20).filter(|seed| found(*seed, false, mutant)).collect()))
+        .collect();
+    panic::set_hook(hook);
+    for (mutant, seeds) in &needed {
+        std::println!("{mutant:?}: seeds needed {:?}", seeds.map(|seeds| seeds + 1));
+    }
+    assert!(needed.iter().all(|(_, seeds)| seeds.is_some()), "not found: {needed:?}");
+    assert!(quiet.iter().all(|(_, found)| found.is_empty()), "found without faults: {quiet:?}");
+}

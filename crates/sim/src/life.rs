@@ -1,0 +1,186 @@
+//! Crash, restart and pause.
+
+use crate::world::{Agenda, Doom, Event, Running, Start, Why};
+use crate::{Boot, Booted, World};
+use protocol::{Host, Protocol};
+use std::collections::VecDeque;
+use stdx::{Duration, NodeId, Position};
+
+/// A drawn crash or pause falls within this many actions ...
+const DOOM_ACTIONS: u64 = 8;
+/// ... or, if the node does not act that often, after at most this long.
+const DOOM_TIME: Duration = Duration::from_millis(50);
+
+impl<B: Boot> World<B> {
+    /// The node crashes now: what it held in memory is gone, and of what was not synced each sector stays,
+    /// goes or tears.
+    pub fn crash(&mut self, node: NodeId) {
+        let index = self.index(node);
+        self.down(index, Why::Crash);
+    }
+
+    /// The node crashes now or between two of the next actions of its host, as drawn.
+    pub fn crash_soon(&mut self, node: NodeId) {
+        let index = self.index(node);
+        if self.draw.chance(1, 3) {
+            return self.down(index, Why::Crash);
+        }
+        let (after, within) = (self.draw.below(DOOM_ACTIONS), self.draw.span(Duration::ZERO, DOOM_TIME));
+        let (at, life) = (self.now + within, self.nodes[index].life);
+        if let Some(up) = &mut self.nodes[index].up {
+            up.doom = Some((after, Doom::Crash));
+            self.agenda.push(at, Agenda::CrashNow { node: index, life });
+        }
+    }
+
+    /// Starts the node again, if it is down.
+    pub fn restart(&mut self, node: NodeId) {
+        let index = self.index(node);
+        self.start(index);
+    }
+
+    /// The node takes no turn for `span`; inputs pile up, its clocks run on.
+    pub fn pause(&mut self, node: NodeId, span: Duration) {
+        let index = self.index(node);
+        self.pause_index(index, span);
+    }
+
+    /// The node pauses now or between two of the next actions of its host, as drawn.
+    pub fn pause_soon(&mut self, node: NodeId, span: Duration) {
+        let index = self.index(node);
+        if self.draw.chance(1, 2) {
+            return self.pause_index(index, span);
+        }
+        let after = self.draw.below(DOOM_ACTIONS);
+        if let Some(up) = &mut self.nodes[index].up {
+            up.doom.get_or_insert((after, Doom::Pause(span)));
+        }
+    }
+
+    /// Ends a pause, and calls off a crash or pause that was drawn but has not come.
+    pub fn resume(&mut self, node: NodeId) {
+        let index = self.index(node);
+        if let Some(up) = &mut self.nodes[index].up {
+            up.doom = None;
+            up.paused = None;
+            self.go_on(index);
+        }
+    }
+
+    pub(crate) fn pause_index(&mut self, index: usize, span: Duration) {
+        let (until, life) = (self.now + span, self.nodes[index].life);
+        let Some(up) = &mut self.nodes[index].up else { return };
+        up.paused = Some(up.paused.map_or(until, |before| before.max(until)));
+        self.counters.pauses += 1;
+        self.agenda.push(until, Agenda::Resume { node: index, life });
+        let id = self.nodes[index].id;
+        self.tell(|| format!("{id:?} pauses for {span:?}"));
+    }
+
+    pub(crate) fn resume_at(&mut self, index: usize, life: u64) {
+        let (node, now) = (&mut self.nodes[index], self.now);
+        let Some(up) = node.up.as_mut().filter(|_| node.life == life) else { return };
+        // A later pause goes on, or an earlier end was asked for.
+        if up.paused.is_none_or(|until| until > now) {
+            return;
+        }
+        up.paused = None;
+        self.go_on(index);
+    }
+
+    /// What was left undone at the pause, then what the disk said meanwhile, then the inputs.
+    fn go_on(&mut self, index: usize) {
+        self.carry_out(index);
+        let Some(up) = &mut self.nodes[index].up else { return };
+        if up.paused.is_none()
+            && let Some(end) = up.disk_answer.take()
+        {
+            up.host.synced(end, &mut up.actions);
+            self.mark(5, end.0);
+            self.carry_out(index);
+        }
+        self.arm(index);
+    }
+
+    pub(crate) fn crash_now(&mut self, index: usize, life: u64) {
+        let node = &self.nodes[index];
+        let doomed = node.up.as_ref().is_some_and(|up| matches!(up.doom, Some((_, Doom::Crash))));
+        if node.life == life && doomed {
+            self.down(index, Why::Crash);
+        }
+    }
+
+    pub(crate) fn down(&mut self, index: usize, why: Why) {
+        let Some(up) = self.nodes[index].up.take() else { return };
+        let mut disk = up.log.into_disk();
+        disk.crash(&mut self.draw);
+        let node = &mut self.nodes[index];
+        node.disk = Some(disk);
+        let id = node.id;
+        self.counters.crashes += 1;
+        self.mark(8, index as u64);
+        self.tell(|| format!("{id:?} down: {why:?}"));
+        self.seen.push_back(Event::Down { node: id, why });
+    }
+
+    pub(crate) fn start(&mut self, index: usize) {
+        let (now, node) = (self.now, &mut self.nodes[index]);
+        if node.up.is_some() {
+            return;
+        }
+        let id = node.id;
+        let Some(disk) = node.disk.take() else { return };
+        let label = 1 << 63 | id.0 << 32 | node.life;
+        let rng = self.root.fork(label);
+        let start = Start { node: id, starts: node.life, disk, now: node.clock.now(now), rng };
+        self.counters.restarts += u64::from(node.life > 0);
+        node.life += 1;
+        self.mark(9, index as u64);
+        match self.boot.boot(start) {
+            Ok(booted) => {
+                self.account(index, booted.recovered, booted.durable);
+                self.nodes[index].up = Some(self.running(id, booted));
+                self.tell(|| format!("{id:?} up"));
+                self.seen.push_back(Event::Up { node: id });
+                self.arm(index);
+            }
+            Err(failed) => {
+                self.counters.boot_failures += 1;
+                self.nodes[index].disk = failed.disk;
+                self.tell(|| format!("{id:?} failed to start: {}", failed.reason));
+                let why = Why::BootFailed(failed.reason);
+                self.seen.push_back(Event::Down { node: id, why });
+            }
+        }
+    }
+
+    /// The promise of every log: what was reported durable is there after a crash.
+    fn account(&mut self, index: usize, recovered: Position, durable: Position) {
+        let node = &mut self.nodes[index];
+        let id = node.id;
+        assert!(recovered <= durable, "{id} recovered {recovered:?} but is durable to {durable:?}");
+        assert!(
+            recovered >= node.synced || node.damage_expected,
+            "{id} lost synced records: durable up to {:?}, recovered up to {recovered:?}",
+            node.synced,
+        );
+        self.counters.crashes_that_lost += u64::from(recovered < node.appended);
+        node.damage_expected = false;
+        node.appended = durable;
+        node.synced = durable;
+    }
+
+    fn running<P: Protocol>(&self, id: NodeId, booted: Booted<P>) -> Running<P> {
+        let config = &self.config;
+        Running {
+            host: Host::new(id, booted.core, booted.durable, config.inbox, config.planted),
+            log: booted.log,
+            actions: VecDeque::new(),
+            wake: None,
+            syncing: None,
+            disk_answer: None,
+            paused: None,
+            doom: None,
+        }
+    }
+}

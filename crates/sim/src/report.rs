@@ -1,0 +1,112 @@
+//! What a run tells about itself.
+
+use std::collections::VecDeque;
+use stdx::Instant;
+
+/// How often each thing happened. A campaign that counts zero of something has not tested it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Messages handed to the network.
+    pub sent: u64,
+    /// Messages that reached a host's queue (duplicates count again).
+    pub delivered: u64,
+    /// Messages lost by chance, by a cut, by a crash, or because a queue was full.
+    pub lost: u64,
+    /// Messages put on the way twice.
+    pub duplicated: u64,
+    /// Messages delivered after a later one of the same link.
+    pub reordered: u64,
+    /// Messages delivered to a life that is not the one they were sent to, or from a dead sender.
+    pub late: u64,
+    /// Messages that were held back by a clogged or cut link.
+    pub held: u64,
+    /// Crashes of running nodes.
+    pub crashes: u64,
+    /// Crashes that fell between two actions of one turn.
+    pub crashes_between_actions: u64,
+    /// Crashes after which appended records were missing that had not been synced.
+    pub crashes_that_lost: u64,
+    /// Starts of nodes after the first.
+    pub restarts: u64,
+    /// Starts that failed.
+    pub boot_failures: u64,
+    /// Pauses.
+    pub pauses: u64,
+    /// Times that links were cut.
+    pub partitions: u64,
+    /// Links clogged.
+    pub clogs: u64,
+    /// Wall clocks set.
+    pub clock_jumps: u64,
+    /// Batches appended to a log.
+    pub writes: u64,
+    /// Syncs that succeeded.
+    pub syncs: u64,
+    /// Syncs that failed and stopped a node.
+    pub failed_syncs: u64,
+    /// Turns of hosts.
+    pub turns: u64,
+    /// Outputs handed out.
+    pub outputs: u64,
+}
+
+impl Counters {
+    /// Names and values, for a report.
+    pub fn rows(&self) -> [(&'static str, u64); 21] {
+        [
+            ("sent", self.sent),
+            ("delivered", self.delivered),
+            ("lost", self.lost),
+            ("duplicated", self.duplicated),
+            ("reordered", self.reordered),
+            ("late", self.late),
+            ("held", self.held),
+            ("crashes", self.crashes),
+            ("crashes between actions", self.crashes_between_actions),
+            ("crashes that lost unsynced records", self.crashes_that_lost),
+            ("restarts", self.restarts),
+            ("boot failures", self.boot_failures),
+            ("pauses", self.pauses),
+            ("partitions", self.partitions),
+            ("clogs", self.clogs),
+            ("clock jumps", self.clock_jumps),
+            ("writes", self.writes),
+            ("syncs", self.syncs),
+            ("failed syncs", self.failed_syncs),
+            ("turns", self.turns),
+            ("outputs", self.outputs),
+        ]
+    }
+}
+
+/// The last lines of a run's story.
+#[derive(Clone, Debug)]
+pub struct Trace {
+    lines: VecDeque<String>,
+    most: usize,
+    dropped: u64,
+}
+
+impl Trace {
+    pub(crate) fn new(most: usize) -> Trace {
+        Trace { lines: VecDeque::new(), most: most.max(1), dropped: 0 }
+    }
+
+    pub(crate) fn push(&mut self, at: Instant, line: &str) {
+        if self.lines.len() == self.most {
+            self.lines.pop_front();
+            self.dropped += 1;
+        }
+        self.lines.push_back(format!("{at:?} {line}"));
+    }
+
+    /// The lines kept, oldest first.
+    pub fn lines(&self) -> impl Iterator<Item = &str> {
+        self.lines.iter().map(String::as_str)
+    }
+
+    /// How many older lines were dropped.
+    pub fn dropped(&self) -> u64 {
+        self.dropped
+    }
+}

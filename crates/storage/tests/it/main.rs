@@ -1,0 +1,7 @@
+//! The log on the simulated disk, and tables against models.
+
+mod crashes;
+mod damage;
+mod support;
+mod tables;
+mod verbs;
