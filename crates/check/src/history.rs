@@ -20,7 +20,8 @@ pub struct Operation<O, R> {
     pub op: O,
     /// When, on a clock that all processes share.
     pub invoked: u64,
-    /// When the outcome was known; ignored if that is [`Outcome::Unknown`].
+    /// When the outcome was known; ignored if that is [`Outcome::Unknown`]. `None` with an answer: it may have
+    /// happened or not, but if so with this answer (what a violation holds of operations still under way).
     pub returned: Option<u64>,
     /// What came back.
     pub outcome: Outcome<R>,

@@ -41,7 +41,8 @@ pub enum Verdict<O, R> {
 /// The smallest part of a history found that still has no order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation<O, R> {
-    /// In order of invocation. Operations that returned after the stuck one count as under way.
+    /// In order of invocation. Operations that returned after the stuck one are under way, with `returned`
+    /// left out: they need no place, but have this answer if they get one.
     pub operations: Vec<Operation<O, R>>,
     /// Which of `operations` cannot be placed.
     pub stuck: usize,
@@ -102,8 +103,7 @@ pub(crate) fn judge<M: Model>(
                 Outcome::Ok(result) => Some(result),
                 Outcome::Failed | Outcome::Unknown => None,
             };
-            // An answer without a time of return: it holds, and bounds nothing.
-            let returned = operation.returned.unwrap_or(u64::MAX);
+            let returned = operation.returned.filter(|_| result.is_some());
             Item { op: &operation.op, result, invoked: operation.invoked, returned }
         })
         .collect();

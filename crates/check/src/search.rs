@@ -5,8 +5,8 @@
 //! are tried, shortest first, until that one fits; from each success the walk goes on, and comes back if
 //! it gets stuck later.
 //!
-//! What keeps it small: an operation that fits and changes nothing is placed at once (whatever order works
-//! without it there also works with it there); operations of unknown outcome return never, need no place, and
+//! What keeps it small: a read that fits is placed at once (whatever order works without it there also works
+//! with it there); operations of unknown outcome return never, need no place, and
 //! of two paths that agree on all else, the one that has used up more of them is dominated.
 
 use crate::{Budget, Model};
@@ -18,11 +18,11 @@ use stdx::Digest;
 #[derive(Debug)]
 pub(crate) struct Item<'a, M: Model> {
     pub(crate) op: &'a M::Op,
-    /// `None`: unknown.
+    /// `None`: any.
     pub(crate) result: Option<&'a M::Result>,
     pub(crate) invoked: u64,
-    /// Ignored without a result.
-    pub(crate) returned: u64,
+    /// `None`: never; it needs no place.
+    pub(crate) returned: Option<u64>,
 }
 
 /// What became of a search.
@@ -36,6 +36,9 @@ pub(crate) enum Found {
     GaveUp { furthest: usize },
 }
 
+/// Pairs of operations compared at most before the search; with more it goes without.
+const MOST_PAIRS: usize = 200_000_000;
+
 #[derive(Clone, Copy, Debug)]
 enum Event {
     Call(usize),
@@ -48,9 +51,9 @@ type Bits = Vec<u64>;
 #[derive(Clone)]
 struct Node<S> {
     state: S,
-    /// Pending operations with a result that have a place.
+    /// Pending operations that return and have a place.
     placed: Bits,
-    /// Unknown operations used.
+    /// Operations used that never return.
     used: Bits,
     /// Placed on the way here from the frame's first node.
     path: Vec<usize>,
@@ -80,14 +83,18 @@ pub(crate) struct Search<'a, M: Model> {
     model: &'a M,
     items: &'a [Item<'a, M>],
     events: Vec<Event>,
-    /// Items with a result that are pending at a return: a range of `pending` per event.
+    /// Items that return and are pending at a return: a range of `pending` per event.
     pending: Vec<usize>,
     ranges: Vec<(usize, usize)>,
-    /// Unknown items by time of call, and how many of them are called before each event.
+    /// Items that never return by time of call, and how many of them are called before each event.
     unknown: Vec<usize>,
     called: Vec<usize>,
+    /// Of each unknown item: after this event nobody can tell whether it happened, so it is not tried.
+    told: Vec<usize>,
     /// Of each item: in `placed` (reused after its return) or in `used`.
     slot: Vec<usize>,
+    /// Of each item: whether it changes nothing ever.
+    reads: Vec<bool>,
     words: (usize, usize),
     /// Event, placed and state, as a fingerprint: the sets of unknown operations that did not suffice.
     memo: BTreeMap<(u64, u64), Vec<Bits>>,
@@ -109,8 +116,8 @@ impl<'a, M: Model> Search<'a, M> {
         for (i, item) in items.iter().enumerate() {
             // At one time calls come before returns: operations that touch are taken to overlap.
             times.push((item.invoked, false, i));
-            if item.result.is_some() {
-                times.push((item.returned.max(item.invoked), true, i));
+            if let Some(returned) = item.returned {
+                times.push((returned.max(item.invoked), true, i));
             }
         }
         times.sort_unstable();
@@ -122,7 +129,9 @@ impl<'a, M: Model> Search<'a, M> {
             ranges: Vec::with_capacity(times.len()),
             unknown: Vec::new(),
             called: Vec::with_capacity(times.len()),
+            told: Vec::new(),
             slot: vec![0; items.len()],
+            reads: items.iter().map(|item| model.is_read(item.op)).collect(),
             words: (1, 1),
             memo: BTreeMap::new(),
             remembered: 0,
@@ -138,7 +147,7 @@ impl<'a, M: Model> Search<'a, M> {
                 search.events.push(Event::Return(i));
             } else {
                 search.ranges.push((0, 0));
-                if items[i].result.is_some() {
+                if items[i].returned.is_some() {
                     search.slot[i] = free.pop().unwrap_or(slots);
                     slots = slots.max(search.slot[i] + 1);
                     open.push(i);
@@ -150,8 +159,30 @@ impl<'a, M: Model> Search<'a, M> {
             }
             search.called.push(search.unknown.len());
         }
+        search.told = search.last_told();
         search.words = (slots.div_ceil(64).max(1), search.unknown.len().div_ceil(64));
         search
+    }
+
+    /// Of each unknown item, the last return of an operation that can tell whether it happened.
+    fn last_told(&self) -> Vec<usize> {
+        let never = self.events.len();
+        if self.unknown.len() * self.items.len() > MOST_PAIRS {
+            return vec![never; self.unknown.len()];
+        }
+        let tells = |writer: &Item<'_, M>, j: usize| {
+            let other = &self.items[j];
+            !self.model.cannot_tell(writer.op, other.op, other.result)
+        };
+        let last = |i: &usize| {
+            let writer = &self.items[*i];
+            if self.unknown.iter().any(|j| j != i && tells(writer, *j)) {
+                return never;
+            }
+            let told = |event: &Event| matches!(*event, Event::Return(j) if tells(writer, j));
+            self.events.iter().rposition(told).unwrap_or(0)
+        };
+        self.unknown.iter().map(last).collect()
     }
 
     /// Looks for an order. Takes what it spends from `budget`.
@@ -208,7 +239,7 @@ impl<'a, M: Model> Search<'a, M> {
         for event in from..self.events.len() {
             match self.events[event] {
                 Event::Call(i) => {
-                    self.place_if_idle(i, &mut node);
+                    self.place_read(i, &mut node);
                 }
                 Event::Return(i) => {
                     if !has(&node.placed, self.slot[i]) {
@@ -221,12 +252,13 @@ impl<'a, M: Model> Search<'a, M> {
         Ok(node)
     }
 
-    /// Places an operation with a result that fits and changes nothing.
-    fn place_if_idle(&self, i: usize, node: &mut Node<M::State>) {
+    /// Places a read that fits and returns. A write that would change nothing here might be needed later.
+    fn place_read(&self, i: usize, node: &mut Node<M::State>) {
         let item = &self.items[i];
-        let Some(result) = item.result else { return };
-        let next = self.model.step(&node.state, item.op, Some(result));
-        if next.is_some_and(|next| next == node.state) {
+        if item.returned.is_none() || !self.reads[i] {
+            return;
+        }
+        if self.model.step(&node.state, item.op, item.result).is_some() {
             put(&mut node.placed, self.slot[i], true);
             node.path.push(i);
         }
@@ -236,7 +268,7 @@ impl<'a, M: Model> Search<'a, M> {
         let (from, to) = self.ranges[event];
         for &i in &self.pending[from..to] {
             if !has(&node.placed, self.slot[i]) {
-                self.place_if_idle(i, node);
+                self.place_read(i, node);
             }
         }
     }
@@ -277,7 +309,7 @@ impl<'a, M: Model> Search<'a, M> {
             used: node.used.clone(),
             path: node.path.clone(),
         };
-        let bits = if item.result.is_some() { &mut next.placed } else { &mut next.used };
+        let bits = if item.returned.is_some() { &mut next.placed } else { &mut next.used };
         put(bits, self.slot[i], true);
         next.path.push(i);
         Some(next)
@@ -302,10 +334,16 @@ impl<'a, M: Model> Search<'a, M> {
             }
         }
         for at in 0..self.called[event] {
+            if self.told[at] < event {
+                continue;
+            }
             let i = self.unknown[at];
             // Of equal unknown operations the earliest stands for all.
             let twin = |j: &usize| {
-                !has(&node.used, self.slot[*j]) && self.items[*j].op == self.items[i].op
+                let (one, other) = (&self.items[*j], &self.items[i]);
+                !has(&node.used, self.slot[*j])
+                    && one.op == other.op
+                    && one.result == other.result
             };
             if has(&node.used, self.slot[i]) || self.unknown[..at].iter().any(twin) {
                 continue;

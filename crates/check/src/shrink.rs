@@ -55,10 +55,10 @@ fn up_to<M: Model>(model: &M, operations: Vec<Op<M>>, stuck: usize) -> Vec<Op<M>
     let mut kept: Vec<_> = operations.into_iter().filter(|op| op.invoked <= end).collect();
     for op in &mut kept {
         if op.returned.is_some_and(|returned| returned > end) {
-            op.outcome = Outcome::Unknown;
+            op.returned = None;
         }
     }
-    kept.retain(|op| op.outcome != Outcome::Unknown || !model.is_read(&op.op));
+    kept.retain(|op| op.returned.is_some() || !model.is_read(&op.op));
     kept.sort_by_key(|op| op.invoked);
     kept
 }

@@ -124,9 +124,6 @@ fn read_operation<O: Notation, R: Notation>(
     if operation.returned.is_some_and(|end| end < operation.invoked) {
         return Err((place("returned"), "`returned`: before `invoked`".into()));
     }
-    if operation.returned.is_none() && matches!(operation.outcome, Outcome::Ok(_)) {
-        return Err(needed("returned"));
-    }
     Ok(operation)
 }
 

@@ -177,7 +177,8 @@ impl Db {
     /// first and last few of the index. [`Db::check_all`] looks at everything.
     pub fn check(&self) {
         assert!(self.expiries.len() <= self.table.len(), "more expiries than keys");
-        let ends = self.expiries.iter().take(CHECKED).chain(self.expiries.iter().rev().take(CHECKED));
+        let ends =
+            self.expiries.iter().take(CHECKED).chain(self.expiries.iter().rev().take(CHECKED));
         for (at, key) in ends {
             if let Lookup::Ready(entry) = self.table.get(key) {
                 let stored = entry.and_then(|entry| entry.expiry);

@@ -43,8 +43,8 @@ pub use entry::{Entry, Value};
 pub use glob::glob;
 pub use introspect::introspect;
 pub use spec::{
-    ReadFn, WriteFn,
-    Group, Keys, Run, Spec, arity_ok, command_keys, keys, lookup, table, unknown, wrong_arity,
+    Group, Keys, ReadFn, Run, Spec, WriteFn, arity_ok, command_keys, keys, lookup, table, unknown,
+    wrong_arity,
 };
 pub use view::{View, Writer};
 

@@ -26,9 +26,10 @@ const ONE: i128 = 10i128.pow(SCALE);
 
 /// The sum as text, without exponent or trailing zeros; `None` if it is not finite.
 ///
-/// Redis adds in 80-bit floats and prints 17 decimals, so 0.1 + 0.2 shows as 0.3. The same comes out of exact
-/// decimals, which every machine agrees on; only numbers too large or too fine for 128 bits are added as
-/// 64-bit floats and shown as the shortest text that reads back the same.
+/// A deviation: Redis adds in 80-bit floats and prints 17 decimals, so 0.1 + 0.2 shows as 0.3, but 5.1 + 5000
+/// as 5005.10000000000000009. We add exact decimals, which every machine agrees on to the digit; only numbers
+/// too large or too fine for 128 bits are added as 64-bit floats, and shown as the shortest text that reads
+/// back the same.
 pub(crate) fn add_floats(a: &[u8], b: &[u8]) -> Option<String> {
     if let Some(sum) = decimal(a).zip(decimal(b)).and_then(|(a, b)| a.checked_add(b)) {
         return Some(show(sum));
@@ -71,7 +72,8 @@ fn decimal(text: &[u8]) -> Option<i128> {
 
 fn show(scaled: i128) -> String {
     let sign = if scaled < 0 { "-" } else { "" };
-    let (whole, part) = (scaled.unsigned_abs() / ONE.unsigned_abs(), scaled.unsigned_abs() % ONE.unsigned_abs());
+    let (whole, part) =
+        (scaled.unsigned_abs() / ONE.unsigned_abs(), scaled.unsigned_abs() % ONE.unsigned_abs());
     let text = format!("{sign}{whole}.{part:017}");
     String::from(text.trim_end_matches('0').trim_end_matches('.'))
 }

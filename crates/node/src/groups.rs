@@ -312,7 +312,7 @@ impl Node {
         let index = planted.is(Mutant::ReadAtFollower).then(|| group.machine.applied());
         group.reads.insert(context, PendingRead { asker, body, index });
         if index.is_some() {
-            self.run_reads(now, id, out);
+            self.run_read(now, id, context, out);
             return;
         }
         self.drive(now, id, Input::Request(raft::Request::Read { context }), out);
@@ -330,7 +330,7 @@ impl Node {
         let group = self.groups.get_mut(&id).expect("its core just spoke");
         let Some(read) = group.reads.get_mut(&context) else { return };
         read.index = Some(if planted.is(Mutant::ReadBeforeApply) { 0 } else { index });
-        self.run_reads(now, id, out);
+        self.run_read(now, id, context, out);
     }
 
     fn read_refused(
@@ -350,30 +350,31 @@ impl Node {
 
     /// Answers the confirmed reads that the state has reached.
     fn run_reads(&mut self, now: Now, id: GroupId, out: &mut Effects<Node>) {
+        let Some(group) = self.groups.get(&id) else { return };
+        let contexts: Vec<u64> = group.reads.keys().copied().collect();
+        for context in contexts {
+            self.run_read(now, id, context, out);
+        }
+    }
+
+    fn run_read(&mut self, now: Now, id: GroupId, context: u64, out: &mut Effects<Node>) {
+        let seed = self.rng.next_u64();
         let Some(group) = self.groups.get_mut(&id) else { return };
         let applied = group.machine.applied();
-        let ready: Vec<u64> = group
-            .reads
-            .iter()
-            .filter(|(_, read)| read.index.is_some_and(|index| index <= applied))
-            .map(|(context, _)| *context)
-            .collect();
-        for context in ready {
-            let seed = self.rng.next_u64();
-            let Some(group) = self.groups.get_mut(&id) else { return };
-            let Some(read) = group.reads.remove(&context) else { continue };
-            match group.machine.read(now.wall, seed, &read.body) {
-                Ok(outcome) => self.answer_read(now, id, read.asker, outcome, out),
-                Err(NotYet::Missing(ticket)) => {
-                    group.reads.insert(context, read);
-                    let content = Content::Loaded { group: id, ticket };
-                    out.send_early(self.identity.node, self.packet(content)); // A load promises nothing.
-                }
-                Err(NotYet::Due) => {
-                    group.reads.insert(context, read);
-                    self.tick(now, id, out);
-                }
+        let Some(read) = group.reads.get(&context) else { return };
+        if read.index.is_none_or(|index| index > applied) {
+            return; // Not confirmed, or not there yet.
+        }
+        match group.machine.read(now.wall, seed, &read.body) {
+            Ok(outcome) => {
+                let read = group.reads.remove(&context).expect("just seen");
+                self.answer_read(now, id, read.asker, outcome, out);
             }
+            Err(NotYet::Missing(ticket)) => {
+                let content = Content::Loaded { group: id, ticket };
+                out.send_early(self.identity.node, self.packet(content)); // A load promises nothing.
+            }
+            Err(NotYet::Due) => self.tick(now, id, out),
         }
     }
 

@@ -183,6 +183,7 @@ impl Node {
         raft::Config {
             election: self.config.election,
             heartbeat: self.config.heartbeat,
+            keep_bytes: usize::try_from(self.config.snapshot_bytes).map_or(16 << 20, |b| b.min(16 << 20)),
             planted: self.config.planted,
             ..raft::Config::new(info.replica, voters)
         }

@@ -8,6 +8,8 @@ use stdx::{Duration, Instant, NodeId, Now, Planted, Prng, WallClock};
 use storage::{Log, LogConfig};
 use wire::resp::Args;
 
+mod golden;
+
 struct Trio {
     nodes: Vec<(Host<Node>, Log<SimDisk>)>,
     mail: VecDeque<(NodeId, NodeId, Packet)>,

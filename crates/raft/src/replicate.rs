@@ -218,7 +218,9 @@ impl Progress {
                 None
             }
             Flow::Snapshot(transfer) => {
-                let over = (matched >= base).then_some(transfer.id)?;
+                // Either ends it: the snapshot arrived, or the log here still reaches back to `matched`.
+                let arrived = transfer.mark.as_ref().is_some_and(|mark| matched >= mark.index);
+                let over = (arrived || matched >= base).then_some(transfer.id)?;
                 let next = matched + 1;
                 self.flow = Flow::Replicate { next, inflight: VecDeque::new(), moved: now };
                 Some(over)

@@ -146,9 +146,14 @@ impl NodeHandle {
         }
     }
 
+    /// Whether the node has ended.
+    pub fn has_ended(&self) -> bool {
+        matches!(*self.progress.stage(), Stage::Ended)
+    }
+
     /// Resolves when the node has ended, by [`NodeHandle::stop`] or by itself.
     pub async fn ended(&self) {
-        if !self.thread.is_finished() {
+        if !self.has_ended() {
             self.ended.notified().await;
         }
     }
@@ -168,7 +173,15 @@ impl NodeHandle {
     }
 }
 
-//START
+/// Starts a node on `listeners`. Returns once its folder is locked; recovery goes on in the node's thread.
+pub fn start(options: NodeOptions, listeners: Listeners) -> Result<NodeHandle, StartError> {
+    start_with(options, listeners, |options, disk, now, rng| {
+        let opened = node::open(disk, options.log, options.config.clone(), now, rng)
+            .map_err(|e| StartError::Log(options.dir.clone(), e.to_string()))?;
+        Ok(Opened { host: opened.host, log: opened.log, events: opened.events })
+    })
+}
+
 /// What opening a folder gives.
 pub(crate) struct Opened<P: Served, J> {
     pub(crate) host: Host<P>,

@@ -44,5 +44,5 @@ mod shard;
 mod tests;
 
 pub use disk::{FileDisk, FolderError};
-pub use handle::{Listeners, NodeHandle};
+pub use handle::{Listeners, NodeHandle, start};
 pub use options::{Addresses, NodeOptions, Peer, StartError};

@@ -42,6 +42,17 @@ pub struct NodeOptions {
     pub log: storage::LogConfig,
 }
 
+/// Redis' default for `maxclients`.
+const MAX_CLIENTS: usize = 10_000;
+
+impl NodeOptions {
+    /// The usual limits.
+    pub fn new(config: node::Config, dir: PathBuf, peers: Vec<Peer>) -> NodeOptions {
+        let log = storage::LogConfig::default();
+        NodeOptions { config, dir, peers, max_clients: MAX_CLIENTS, log }
+    }
+}
+
 /// Why a node did not start, or stopped by itself.
 #[derive(Debug)]
 pub enum StartError {

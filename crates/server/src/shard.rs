@@ -21,6 +21,12 @@ pub(crate) trait Served: Protocol<Request = Request, Output = Output> + 'static 
     fn status(&self, now: Now) -> Status;
 }
 
+impl Served for node::Node {
+    fn status(&self, now: Now) -> Status {
+        node::Node::status(self, now)
+    }
+}
+
 /// Everything the tasks of one node share. All of them run on one thread: no locks, and no borrow is held
 /// across an await.
 pub(crate) struct Shard<P: Protocol> {

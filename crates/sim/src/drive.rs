@@ -145,6 +145,7 @@ impl<B: Boot> World<B> {
             return;
         }
         node.appended = batch.end();
+        self.boot.wrote(node.id, batch);
         up.syncing = Some(batch.end());
         let at = now + node.sync.draw(&mut self.draw);
         self.agenda.push(at, Agenda::DiskDone { node: index, life: node.life });

@@ -1,7 +1,7 @@
 //! Crash, restart and pause.
 
 use crate::world::{Agenda, Doom, Event, Running, Start, Why};
-use crate::{Boot, Booted, World};
+use crate::{Boot, Booted, World, disk};
 use protocol::{Host, Protocol};
 use std::collections::VecDeque;
 use stdx::{Duration, NodeId, Position};
@@ -113,7 +113,13 @@ impl<B: Boot> World<B> {
     pub(crate) fn down(&mut self, index: usize, why: Why) {
         let Some(up) = self.nodes[index].up.take() else { return };
         let mut disk = up.log.into_disk();
-        disk.crash(&mut self.draw);
+        // Killed, or without power: the page cache survives only the first, and a node must bear both.
+        let kind = match self.draw.below(4) {
+            0 => disk::Crash::Process,
+            1 => disk::Crash::LoseAll,
+            _ => disk::Crash::Power { torn_per_mille: 20 },
+        };
+        disk.crash_as(&mut self.draw, kind);
         let node = &mut self.nodes[index];
         node.disk = Some(disk);
         let id = node.id;

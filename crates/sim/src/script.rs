@@ -221,6 +221,11 @@ impl<P: Protocol> World<P> {
         true
     }
 
+    /// Puts a late copy of a message at the head of its link.
+    pub fn inject(&mut self, from: NodeId, to: NodeId, message: P::Message) {
+        self.network.entry((from, to)).or_default().push_front(message);
+    }
+
     /// Makes the write under way durable. False if there is none.
     pub fn sync(&mut self, id: NodeId) -> bool {
         let Some(machine) = self.machines.get_mut(&id) else { return false };

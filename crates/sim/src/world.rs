@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 use std::hash::Hasher;
 use stdx::{Digest, Duration, Instant, NodeId, Now, Position, Prng};
 use storage::Log;
+use wire::Batch;
 
 /// What a node is made from.
 #[derive(Debug)]
@@ -53,6 +54,10 @@ pub trait Boot {
     type Core: Protocol;
     /// Opens the log on `start.disk`, raises the life durably, recovers the core.
     fn boot(&mut self, start: Start) -> Result<Booted<Self::Core>, BootFailed>;
+    /// A node has appended records to its log; durable once [`World::durable`] has passed them.
+    fn wrote(&mut self, node: NodeId, batch: &Batch) {
+        let _ = (node, batch);
+    }
     /// A message in a line of the trace.
     fn describe(&self, message: &<Self::Core as Protocol>::Message) -> String {
         let _ = message;

@@ -93,12 +93,7 @@ impl When {
     }
 }
 
-fn set_expiry(
-    db: &mut Writer<'_>,
-    args: &Args,
-    unit: i64,
-    relative: bool,
-) -> Result<Reply, Reply> {
+fn set_expiry(db: &mut Writer<'_>, args: &Args, unit: i64, relative: bool) -> Result<Reply, Reply> {
     let key = args.get(1);
     let when = When::parse(args)?;
     let now = i64::try_from(db.cx().now_ms).unwrap_or(i64::MAX);

@@ -78,9 +78,9 @@ fn scan(db: &View<'_>, args: &Args) -> Result<Reply, Reply> {
         cursor = db.scan(cursor, &mut |key, entry| {
             seen += 1;
             let named = options.pattern.is_none_or(|pattern| glob(pattern, key));
-            let typed = options.type_name.is_none_or(|name| {
-                entry.value.type_name().as_bytes().eq_ignore_ascii_case(name)
-            });
+            let typed = options
+                .type_name
+                .is_none_or(|name| entry.value.type_name().as_bytes().eq_ignore_ascii_case(name));
             if named && typed {
                 found.push(Reply::Bulk(key.clone()));
             }

@@ -54,12 +54,8 @@ impl Options {
         let mut i = from;
         while i < args.len() {
             let is = |word| args.is(i, word);
-            let unit = [
-                ("ex", Unit::Ex),
-                ("px", Unit::Px),
-                ("exat", Unit::ExAt),
-                ("pxat", Unit::PxAt),
-            ];
+            let unit =
+                [("ex", Unit::Ex), ("px", Unit::Px), ("exat", Unit::ExAt), ("pxat", Unit::PxAt)];
             if let Some((_, unit)) = unit.into_iter().find(|(word, _)| is(word)) {
                 let other = options.expiry.is_some_and(|(was, _)| was != unit);
                 if other || options.keep || options.persist || i + 1 >= args.len() {

@@ -129,9 +129,8 @@ fn incrbyfloat(db: &mut Writer<'_>, args: &Args) -> Result<Reply, Reply> {
 
 /// Refuses to make a string of `len` bytes if that is too long.
 fn fits(db: &Writer<'_>, len: Option<usize>) -> Result<usize, Reply> {
-    len.filter(|len| *len <= db.max_value()).ok_or_else(|| {
-        Reply::err("ERR string exceeds maximum allowed size (proto-max-bulk-len)")
-    })
+    len.filter(|len| *len <= db.max_value())
+        .ok_or_else(|| Reply::err("ERR string exceeds maximum allowed size (proto-max-bulk-len)"))
 }
 
 fn append(db: &mut Writer<'_>, args: &Args) -> Result<Reply, Reply> {
@@ -140,7 +139,8 @@ fn append(db: &mut Writer<'_>, args: &Args) -> Result<Reply, Reply> {
         Some(entry) => (&entry.string()[..], entry.expiry),
         None => (&[][..], None),
     };
-    let len = if was.is_empty() { tail.len() } else { fits(db, was.len().checked_add(tail.len()))? };
+    let len =
+        if was.is_empty() { tail.len() } else { fits(db, was.len().checked_add(tail.len()))? };
     let value = Value::String(Bytes::from([was, tail].concat()));
     db.set(key, value, expiry);
     Ok(Reply::int(len))
@@ -165,8 +165,8 @@ fn getrange(db: &View<'_>, args: &Args) -> Result<Reply, Reply> {
 
 fn setrange(db: &mut Writer<'_>, args: &Args) -> Result<Reply, Reply> {
     let (key, part) = (args.get(1), args.get(3));
-    let offset = usize::try_from(integer(args, 2)?)
-        .map_err(|_| Reply::err("ERR offset is out of range"))?;
+    let offset =
+        usize::try_from(integer(args, 2)?).map_err(|_| Reply::err("ERR offset is out of range"))?;
     let entry = db.get(key);
     let was = entry.map(Entry::string).map_or(&[][..], |bytes| &bytes[..]);
     if part.is_empty() {

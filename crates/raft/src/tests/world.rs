@@ -1,7 +1,7 @@
 //! Random worlds: loss, duplication, reordering, crashes that lose what was not synced. What figure 3.2 of the thesis
 //! promises is checked after every event.
 
-use crate::{Config, Inflight, Kind, Mark, Output, Raft, Request};
+use crate::{Config, Inflight, Kind, Mark, Message, Output, Raft, Request};
 use protocol::{Mutant, NodeId, NodeSet, Planted, Prng};
 use sim::script::{Event, World};
 use std::collections::BTreeMap;
@@ -41,6 +41,8 @@ pub(super) struct Trial {
     /// Context of a read in flight: its node, and what was committed when it was asked.
     reads: BTreeMap<u64, (NodeId, u64)>,
     contexts: u64,
+    /// Some of the messages sent, to come again.
+    old: Vec<(NodeId, NodeId, Message)>,
     pub seen: Seen,
 }
 
@@ -57,13 +59,19 @@ struct Mood {
     /// A clock runs ahead to its deadline.
     rush: u64,
     compact: u64,
+    /// A leader is cut off or crashes, and another stands.
+    depose: u64,
+    /// A message of long ago arrives again.
+    echo: u64,
+    /// The most milliseconds that pass at once.
+    hop: u64,
 }
 
 impl Mood {
     fn new(prng: &mut Prng, faults: bool) -> Mood {
         if !faults {
             let (lose, duplicate, overtake, crash, rush) = (0, 0, 0, 0, 0);
-            return Mood { lose, duplicate, overtake, crash, restart: 0, rush, compact: 10 };
+            return Mood { lose, duplicate, overtake, crash, restart: 0, rush, compact: 10, depose: 0, echo: 0, hop: 2 };
         }
         Mood {
             lose: *prng.pick(&[0, 20, 150]),
@@ -73,6 +81,9 @@ impl Mood {
             restart: *prng.pick(&[5, 50]),
             rush: *prng.pick(&[0, 2, 10, 30]),
             compact: *prng.pick(&[0, 2, 20]),
+            depose: *prng.pick(&[0, 10, 30]),
+            echo: *prng.pick(&[0, 0, 50, 200]),
+            hop: *prng.pick(&[20, 60, 300]),
         }
     }
 }
@@ -83,7 +94,7 @@ impl Trial {
         let nodes: Vec<NodeId> = (1..=*prng.pick(&[3, 3, 5])).map(NodeId).collect();
         let voters: NodeSet = nodes.iter().copied().collect();
         let inflight = Inflight { messages: 1 + prng.index(4), bytes: 200 };
-        let (append, keep) = (*prng.pick(&[1, 100, 1000]), *prng.pick(&[0, 100]));
+        let (append, keep) = (*prng.pick(&[1, 1, 100, 1000]), *prng.pick(&[0, 100]));
         let all = voters.clone();
         let configure = move |id| Config {
             max_append_bytes: append,
@@ -103,6 +114,7 @@ impl Trial {
             last: BTreeMap::new(),
             reads: BTreeMap::new(),
             contexts: 0,
+            old: Vec::new(),
             seen: Seen::default(),
             prng,
             nodes,
@@ -124,7 +136,7 @@ impl Trial {
 
     fn act(&mut self) {
         let node = *self.prng.pick(&self.nodes);
-        let Mood { crash, restart, rush, compact, .. } = self.mood;
+        let Mood { crash, restart, rush, compact, depose, .. } = self.mood;
         if self.prng.chance(crash, 1000) {
             self.world.crash(node);
         } else if self.prng.chance(restart, 1000) {
@@ -133,11 +145,25 @@ impl Trial {
             self.compact(node);
         } else if self.prng.chance(rush, 1000) {
             self.world.deadline(node);
+        } else if self.prng.chance(depose, 1000) {
+            let stands = |id: &NodeId| self.world.core(*id).is_some_and(|core| !core.is_leading());
+            let heirs: Vec<NodeId> = self.nodes.iter().copied().filter(stands).collect();
+            if !heirs.is_empty() {
+                let heir = *self.prng.pick(&heirs);
+                self.depose(heir);
+            }
+        } else if self.prng.chance(self.mood.echo, 1000) && !self.old.is_empty() {
+            let (from, to, message) = self.prng.pick(&self.old).clone();
+            self.world.inject(from, to, message);
         } else if self.faults && self.prng.chance(1, 1000) {
             let peer = *self.prng.pick(&self.nodes);
             self.world.request(node, Request::Unreachable { peer });
         }
-        match self.prng.below(10) {
+        // Without faults time passes only when everything has arrived.
+        let busy = self.world.links().next().is_some()
+            || self.nodes.iter().any(|id| self.world.is_writing(*id));
+        let choices = if busy && !self.faults { 8 } else { 10 };
+        match self.prng.below(choices) {
             0..6 => self.network(),
             6..8 => {
                 self.world.sync(node);
@@ -145,6 +171,23 @@ impl Trial {
             8 => self.time(),
             _ => self.ask(),
         }
+    }
+
+    /// Whoever leads falls silent, and `heir`, if it is another, stands as soon as a leader is not missed.
+    fn depose(&mut self, heir: NodeId) {
+        for node in self.nodes.clone() {
+            self.world.wait(node, Duration::from_millis(300));
+            if node == heir || !self.world.core(node).is_some_and(Raft::is_leading) {
+                continue;
+            }
+            if self.prng.chance(1, 2) {
+                self.world.crash(node);
+            }
+            for to in self.nodes.clone() {
+                while self.prng.chance(7, 8) && self.world.lose(node, to, 0) {}
+            }
+        }
+        self.world.deadline(heir);
     }
 
     fn restart(&mut self, node: NodeId) {
@@ -176,7 +219,7 @@ impl Trial {
     }
 
     fn time(&mut self) {
-        let span = Duration::from_millis(self.prng.range(0, 20));
+        let span = Duration::from_millis(self.prng.range(0, self.mood.hop));
         for id in self.nodes.clone() {
             self.world.wait(id, span);
             let now = self.world.now(id).expect("a node").mono;
@@ -195,11 +238,27 @@ impl Trial {
         self.contexts += 1;
         let context = self.contexts;
         if self.prng.chance(1, 2) {
-            let payload = context.to_le_bytes().as_slice().into();
-            self.world.request(node, Request::Propose { context, payload });
+            let burst = if self.prng.chance(1, 8) { 8 } else { 1 };
+            for _ in 0..burst {
+                let payload = context.to_le_bytes().as_slice().into();
+                self.world.request(node, Request::Propose { context, payload });
+            }
         } else {
             self.reads.insert(context, (node, self.chain.len() as u64));
             self.world.request(node, Request::Read { context });
+        }
+    }
+
+    fn remember(&mut self, from: NodeId, to: NodeId, message: Message) {
+        const KEPT: usize = 64;
+        if self.mood.echo == 0 {
+            return;
+        }
+        if self.old.len() < KEPT {
+            self.old.push((from, to, message));
+        } else if self.prng.chance(if matches!(message, Message::AppendAck { .. }) { 8 } else { 1 }, 40) {
+            let place = self.prng.index(KEPT);
+            self.old[place] = (from, to, message);
         }
     }
 
@@ -225,8 +284,8 @@ impl Trial {
                 match event {
                     Event::Output(node, output) => self.output(node, output),
                     Event::Crashed(_, lost) => self.seen.lost_records += lost as u64,
-                    Event::Sent(..)
-                    | Event::Delivered(..)
+                    Event::Sent(from, to, message) => self.remember(from, to, message),
+                    Event::Delivered(..)
                     | Event::Dropped(..)
                     | Event::Wrote(..)
                     | Event::Synced(..)
@@ -347,6 +406,7 @@ impl Trial {
         for node in self.nodes.clone() {
             self.restart(node);
         }
+        self.mood.hop = 20;
         let (goal, mut context) = (self.chain.len() as u64 + 3, u64::MAX / 2);
         for _ in 0..800 {
             for ((from, to), count) in self.world.links().collect::<Vec<_>>() {
@@ -364,7 +424,6 @@ impl Trial {
                     self.world.request(node, Request::Propose { context, payload });
                 }
             }
-            self.faults = false;
             self.time();
             self.judge();
             if self.applied.values().all(|applied| *applied >= goal) {
@@ -372,13 +431,12 @@ impl Trial {
                 return;
             }
         }
-        let cores: Vec<&Raft> = self.nodes.iter().filter_map(|id| self.world.core(*id)).collect();
-        panic!("no progress in a healed world: {:?}, goal {goal}: {cores:#?}", self.applied);
+        panic!("no progress in a healed world: applied {:?}, goal {goal}", self.applied);
     }
 }
 
 pub(super) fn run(seed: u64, faults: bool, planted: Planted) -> Seen {
-    Trial::new(seed, faults, planted).run(if faults { 2500 } else { 1200 })
+    Trial::new(seed, faults, planted).run(if faults { 4000 } else { 6000 })
 }
 
 #[test]

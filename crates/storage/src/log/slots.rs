@@ -95,7 +95,7 @@ impl Slots {
         Ok(self.ready.remove(0))
     }
 
-    /// Writes at most [`PIECE`] zeros ahead; true if there is more to do.
+    /// Writes and syncs at most [`PIECE`] zeros ahead; true if there is more to do.
     pub(super) fn prepare<D: Disk>(&mut self, disk: &mut D) -> Result<bool, LogError> {
         if self.filling.is_none() && !self.ready.is_empty() {
             return Ok(false);
@@ -109,10 +109,11 @@ impl Slots {
         self.filling = Some((slot, done + len));
         self.folder_dirty = true;
         disk.write_at(&name(slot), done, &zeros)?;
+        // Piece by piece: one sync of a whole segment's zeros would hold up the commits behind it.
+        disk.sync(&name(slot))?;
         if done + len < self.segment_bytes {
             return Ok(true);
         }
-        disk.sync(&name(slot))?;
         self.filling = None;
         self.sync_folder(disk)?;
         self.ready.push(slot);

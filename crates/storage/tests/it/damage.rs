@@ -13,8 +13,31 @@ const SEGMENT: u64 = 2048;
 struct Sample {
     disk: SimDisk,
     all: Vec<Record>,
+    /// Where each batch begins.
+    firsts: Vec<Position>,
     /// Where the last batch begins.
     last: Position,
+}
+
+impl Sample {
+    fn of(&self, batch: u64) -> &[Record] {
+        let at = batch as usize;
+        let end = self.firsts.get(at + 1).map_or(self.all.len(), |next| next.0 as usize);
+        &self.all[self.firsts[at].0 as usize..end]
+    }
+
+    /// How many sectors a batch takes.
+    fn sectors(&self, batch: u64) -> u64 {
+        let content: usize = self.of(batch).iter().map(|record| 12 + record.2.len()).sum();
+        (88 + content as u64).div_ceil(512)
+    }
+
+    /// How many batches lost a record that is still needed.
+    fn lost(&self, recovery: &Recovery, found: &[Record]) -> u64 {
+        let batches = 0..self.firsts.len() as u64;
+        let gone = |record: &Record| record.0 >= recovery.start && !found.contains(record);
+        batches.filter(|batch| self.of(*batch).iter().any(gone)).count() as u64
+    }
 }
 
 fn sample(seed: u64, fault: Option<&(u64, Fault)>) -> Sample {
@@ -25,7 +48,7 @@ fn sample(seed: u64, fault: Option<&(u64, Fault)>) -> Sample {
 fn sample_until(seed: u64, until: u64, fault: Option<&(u64, Fault)>) -> Option<Sample> {
     let mut prng = Prng::new(seed);
     let (mut log, _, _) = open(SimDisk::new(), config(SEGMENT)).unwrap();
-    let mut all = Vec::new();
+    let (mut all, mut firsts) = (Vec::new(), Vec::new());
     let mut last = Position(0);
     for i in 0..until {
         let batch = match i {
@@ -36,6 +59,7 @@ fn sample_until(seed: u64, until: u64, fault: Option<&(u64, Fault)>) -> Option<S
             log.disk_mut().inject(fault.clone());
         }
         last = batch.first();
+        firsts.push(last);
         all.extend(records_of(&batch));
         log.append(&batch).and_then(|()| log.sync()).ok()?;
         if i == 5 {
@@ -43,7 +67,7 @@ fn sample_until(seed: u64, until: u64, fault: Option<&(u64, Fault)>) -> Option<S
         }
         log.maintain().unwrap();
     }
-    Some(Sample { disk: log.into_disk(), all, last })
+    Some(Sample { disk: log.into_disk(), all, firsts, last })
 }
 
 fn oversized(first: Position) -> Batch {
@@ -160,6 +184,8 @@ fn a_write_that_went_elsewhere() {
                 let all = log.disk().clone().list().unwrap();
                 let all: Vec<&str> = all.iter().map(|(file, _)| &**file).collect();
                 judge(&sample, &recovery, &found, &all, &mut seen);
+                let (lost, sectors) = (sample.lost(&recovery, &found), sample.sectors(at));
+                assert!(lost <= 1 + sectors, "{lost} batches by a write of {sectors} sectors");
                 goes_on(log, &recovery, &found);
             }
         }
@@ -199,4 +225,53 @@ fn a_segment_that_is_gone_is_named() {
         }
     }
     assert!(seen.damaged >= 2, "{seen:?}");
+}
+
+/// The last batch may say that a segment is not needed; without it the one before says that it is. So it must
+/// still be there.
+#[test]
+fn losing_the_last_batch_never_makes_a_released_segment_look_damaged() {
+    let mut prng = Prng::new(6);
+    for oversize in [false, true] {
+        let (mut log, _, _) = open(SimDisk::new(), config(SEGMENT)).unwrap();
+        let mut all = Vec::new();
+        let mut append = |log: &mut Log<SimDisk>, batch: Batch| {
+            log.append(&batch).unwrap();
+            log.sync().unwrap();
+            while log.maintain().unwrap() {}
+            all.extend(records_of(&batch));
+        };
+        let first = if oversize { oversized(Position(0)) } else { Batch::new(Position(0)) };
+        append(&mut log, first);
+        for _ in 0..12 {
+            let batch = batch(&mut prng, log.next(), 1, 250);
+            append(&mut log, batch);
+        }
+        let before = log.segments();
+        log.release(log.next());
+        let last = batch(&mut prng, log.next(), 1, 250);
+        append(&mut log, last);
+        assert!(log.segments() >= before, "one header is not enough");
+        let mut disk = log.disk().clone();
+        let place = find(&mut disk, all.last().unwrap());
+        // Its header, not only its content: what the header says is lost, too.
+        disk.inject(Fault::BitFlip { file: place.0, bit: (place.1 - 100 + 72) * 8 });
+        let (_, recovery, found) = open(disk, config(SEGMENT)).unwrap();
+        assert_eq!(recovery.damage, [], "nothing durable was lost but the last batch");
+        assert!(found == all[..all.len() - 1], "all before it is there again");
+        let more = batch(&mut prng, log.next(), 1, 250);
+        log.append(&more).unwrap();
+        log.sync().unwrap();
+        assert!(log.segments() <= 2, "two are");
+    }
+}
+
+/// File and offset of a record's bytes.
+fn find(disk: &mut SimDisk, record: &Record) -> (String, u64) {
+    let files = disk.list().unwrap();
+    let place = files.iter().find_map(|(file, _)| {
+        let windows = disk.content(file).unwrap().windows(record.2.len());
+        windows.enumerate().find(|(_, bytes)| *bytes == record.2).map(|(at, _)| (file.clone(), at))
+    });
+    place.map(|(file, at)| (file, at as u64)).expect("it was written")
 }

@@ -73,6 +73,10 @@ impl ReplyParser {
     }
 
     /// The next complete reply, if it has come.
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "the end of the input is not the end of replies"
+    )]
     pub fn next(&mut self) -> Result<Option<Incoming>, ReplyError> {
         while let Some(part) = self.part()? {
             if let Some(done) = self.place(part)? {

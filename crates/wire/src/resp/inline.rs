@@ -3,8 +3,9 @@
 use super::Args;
 use alloc::vec::Vec;
 
-/// Splits a line into arguments: blanks separate; `"..."` knows `\n \r \t \b \a \xHH` and `\` before anything
-/// else; `'...'` knows only `\'`. A zero byte ends the line, as C has it. `None` if a quote is left open or something follows a closing quote directly.
+/// Splits a line into arguments: blanks separate; `"..."` knows `\n \r \t \b \a \xHH` and `\` before
+/// anything else; `'...'` knows only `\'`. A zero byte ends the line, as C has it. `None` if a quote is left
+/// open or something follows a closing quote directly.
 pub(super) fn split(line: &[u8]) -> Option<Args> {
     let mut args = Args::default();
     let mut rest = line.split(|b| *b == 0).next().unwrap_or_default();

@@ -190,7 +190,8 @@ impl Parser {
         })?;
         if let Some(left @ 1..) = count {
             // Each argument takes five bytes at least: what has come bounds the room made for it.
-            self.args = Args::with_capacity(left.min(rest.len() / 5 + 1), (left * 12).min(rest.len()));
+            self.args =
+                Args::with_capacity(left.min(rest.len() / 5 + 1), (left * 12).min(rest.len()));
             self.state = State::Length { left };
         }
         Ok(())

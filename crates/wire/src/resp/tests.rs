@@ -20,7 +20,8 @@ fn error(input: &[u8]) -> String {
 
 #[test]
 fn arrays_and_inline_commands() {
-    let input = b"*2\r\n$3\r\nGET\r\n$1\r\nk\r\nPING\r\n\r\n*0\r\n*-1\r\nset a 'b c' \"d\\x41\\n\"\n";
+    let input =
+        b"*2\r\n$3\r\nGET\r\n$1\r\nk\r\nPING\r\n\r\n*0\r\n*-1\r\nset a 'b c' \"d\\x41\\n\"\n";
     let expected = [args(&["GET", "k"]), args(&["PING"]), args(&["set", "a", "b c", "dA\n"])];
     assert_eq!(parse(input).unwrap(), expected);
     assert_eq!(parse(b"*1\r\n$0\r\n\r\n").unwrap(), [args(&[""])]);
@@ -44,7 +45,10 @@ fn errors_have_the_words_of_redis() {
     let long = [b'1'; 70_000];
     assert_eq!(error(&long), "Protocol error: too big inline request");
     assert_eq!(error(&[b"*", &long[..]].concat()), "Protocol error: too big mbulk count string");
-    assert_eq!(error(&[b"*1\r\n$", &long[..]].concat()), "Protocol error: too big bulk count string");
+    assert_eq!(
+        error(&[b"*1\r\n$", &long[..]].concat()),
+        "Protocol error: too big bulk count string"
+    );
     let reply = ProtocolError::InvalidBulkLength.reply();
     assert_eq!(reply, Reply::err("ERR Protocol error: invalid bulk length"));
 }
@@ -111,7 +115,7 @@ fn any_split_gives_the_same_commands() {
         let (mut stream, mut sent) = (Vec::new(), Vec::new());
         for _ in 0..prng.range(1, 8) {
             if prng.chance(1, 4) {
-                stream.extend_from_slice(*prng.pick(&[&b"\r\n"[..], b"*0\r\n", b"\n", b"*-5\r\n"]));
+                stream.extend_from_slice([&b"\r\n"[..], b"*0\r\n", b"*-5\r\n"][prng.index(3)]);
                 stream.extend_from_slice(b"get 'a' \"\\x41\"\r\n");
                 sent.push(args(&["get", "a", "A"]));
             }
@@ -136,8 +140,8 @@ fn any_split_gives_the_same_commands() {
 
 /// Pieces that keep random input close to the grammar.
 const PIECES: [&[u8]; 16] = [
-    b"*1\r\n", b"*2\r\n", b"$3\r\n", b"$0\r\n", b"\r\n", b"\r", b"\n", b"abc", b"\"", b"'", b"\\x4",
-    b"*-1\r\n", b"$5\r\n", b"\0", b"%1\r\n", b"|1\r\n",
+    b"*1\r\n", b"*2\r\n", b"$3\r\n", b"$0\r\n", b"\r\n", b"\r", b"\n", b"abc", b"\"", b"'",
+    b"\\x4", b"*-1\r\n", b"$5\r\n", b"\0", b"%1\r\n", b"|1\r\n",
 ];
 
 fn garbage(prng: &mut Prng) -> Vec<u8> {
@@ -146,7 +150,7 @@ fn garbage(prng: &mut Prng) -> Vec<u8> {
         if prng.chance(1, 5) {
             all.push(prng.next_u64() as u8);
         } else {
-            all.extend_from_slice(*prng.pick(&PIECES));
+            all.extend_from_slice(PIECES[prng.index(PIECES.len())]);
         }
     }
     all
@@ -293,8 +297,8 @@ fn golden_bytes() {
         Reply::Verbatim(String::from("e")),
     ]);
     let bytes = [
-        9, 1, 11, 1, 1, 1, b'a', 2, 1, 1, b'b', 3, 1, 1, 4, 1, 1, b'c', 5, 1, 6, 1, 7, 1, 1, 8, 1, 1,
-        b'd', 10, 1, 1, 5, 1, 5, 1, 11, 1, 0, 12, 1, 1, b'e',
+        9, 1, 11, 1, 1, 1, b'a', 2, 1, 1, b'b', 3, 1, 1, 4, 1, 1, b'c', 5, 1, 6, 1, 7, 1, 1, 8, 1,
+        1, b'd', 10, 1, 1, 5, 1, 5, 1, 11, 1, 0, 12, 1, 1, b'e',
     ];
     assert_eq!(to_wire(&reply), bytes);
     assert_eq!(decode_all::<Reply>(&bytes), Ok(reply));

@@ -1,0 +1,58 @@
+//! A blocking RESP client of a few lines: one command, one answer.
+
+use crate::Failure;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+use wire::resp::{Args, Incoming, Reply, ReplyParser};
+
+/// Longer than any request timeout that makes sense at a keyboard.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A connection to one node.
+pub(crate) struct Client {
+    address: String,
+    stream: TcpStream,
+    replies: ReplyParser,
+}
+
+impl Client {
+    /// Connects in RESP3 and, if there is a password, authenticates.
+    pub(crate) fn connect(address: &str, password: Option<&str>) -> Result<Client, Failure> {
+        let failed = |e| format!("cannot connect to {address}: {e}; is a node running there?");
+        let stream = TcpStream::connect(address).map_err(failed)?;
+        stream.set_read_timeout(Some(PATIENCE)).map_err(failed)?;
+        let replies = ReplyParser::new();
+        let mut client = Client { address: address.to_owned(), stream, replies };
+        let mut hello = vec!["HELLO", "3"];
+        if let Some(password) = password {
+            hello.extend(["AUTH", "default", password]);
+        }
+        client.ask(&hello)?;
+        Ok(client)
+    }
+
+    /// The answer to one command; a node's error is a failure with its text.
+    pub(crate) fn ask(&mut self, words: &[&str]) -> Result<Reply, Failure> {
+        let address = self.address.clone();
+        let failed = |e: std::io::Error| format!("lost the connection to {address}: {e}");
+        let mut args = Args::default();
+        words.iter().for_each(|word| args.push(word.as_bytes()));
+        let mut bytes = Vec::new();
+        args.encode_resp(&mut bytes);
+        self.stream.write_all(&bytes).map_err(failed)?;
+        let mut buffer = [0; 4096];
+        loop {
+            match self.replies.next().map_err(|e| format!("{address}: {e}"))? {
+                Some(Incoming::Reply(Reply::Error(text))) => return Err(text),
+                Some(Incoming::Reply(reply)) => return Ok(reply),
+                Some(Incoming::Push(_)) => continue,
+                None => {}
+            }
+            match self.stream.read(&mut buffer).map_err(failed)? {
+                0 => return Err(format!("{address} closed the connection")),
+                n => self.replies.feed(&buffer[..n]),
+            }
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! What a run tells.
+
+use crate::setup::{Profile, Workload};
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Every check held and the healed cluster made progress.
+    Ok,
+    /// A promise was broken.
+    Unsafe(String),
+    /// After the world had healed, somebody waited too long.
+    Stuck(String),
+    /// The checker's budget was spent: counts as a failure.
+    Undecided(String),
+}
+
+impl Verdict {
+    /// Whether every check held.
+    pub fn is_ok(&self) -> bool {
+        *self == Verdict::Ok
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Verdict::Ok => f.write_str("ok"),
+            Verdict::Unsafe(why) => write!(f, "safety: {why}"),
+            Verdict::Stuck(why) => write!(f, "no progress: {why}"),
+            Verdict::Undecided(why) => write!(f, "undecided: {why}"),
+        }
+    }
+}
+
+/// How often each thing happened, by name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counters(BTreeMap<&'static str, u64>);
+
+/// What a campaign must have met at least once (architecture.md section 6).
+pub const REQUIRED: [&str; 10] = [
+    "elections",
+    "leader changes under load",
+    "uncommitted entries truncated",
+    "snapshots installed",
+    "crashes that lost unsynced records",
+    "partitions",
+    "duplicated",
+    "reordered",
+    "deadlines that expired",
+    "power failures of the whole cluster",
+];
+
+impl Counters {
+    /// `name` happened `times` more often.
+    pub fn add(&mut self, name: &'static str, times: u64) {
+        *self.0.entry(name).or_default() += times;
+    }
+
+    /// How often `name` happened.
+    pub fn get(&self, name: &str) -> u64 {
+        self.0.get(name).copied().unwrap_or(0)
+    }
+
+    /// Names and values in order of name.
+    pub fn rows(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        self.0.iter().map(|(name, value)| (*name, *value))
+    }
+
+    /// Adds another run's.
+    pub fn merge(&mut self, other: &Counters) {
+        for (name, value) in other.rows() {
+            self.add(name, value);
+        }
+    }
+}
+
+/// One run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// Which.
+    pub seed: u64,
+    /// What went wrong around it.
+    pub profile: Profile,
+    /// What its clients did.
+    pub workload: Workload,
+    /// How it ended.
+    pub verdict: Verdict,
+    /// Of everything that happened, in order.
+    pub digest: u64,
+    /// How often what happened.
+    pub counters: Counters,
+    /// Whether it had 200 operations, a third of them overlapping and half answered.
+    pub covers: bool,
+    /// Its last lines, if it was asked to tell.
+    pub story: Vec<String>,
+}

@@ -1,0 +1,251 @@
+//! The configuration of a run: drawn from the seed, the faults as well as the cluster and its clients.
+
+use node::{Config, Member};
+use sim::{NemesisConfig, WorldConfig};
+use stdx::{Duration, NodeId, Planted, Prng, WallClock};
+
+/// What goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Profile {
+    /// Nothing.
+    Calm,
+    /// A bad network, nothing else.
+    Rough,
+    /// Nodes crash and pause.
+    Crashes,
+    /// The network splits in every way.
+    Partitions,
+    /// The power of all nodes fails at one moment, more than once.
+    Power,
+    /// Pauses and wrong clocks.
+    Clocks,
+    /// Everything.
+    Mixed,
+}
+
+impl Profile {
+    /// All but the calm one.
+    pub const FAULTY: [Profile; 6] = [
+        Profile::Rough,
+        Profile::Crashes,
+        Profile::Partitions,
+        Profile::Power,
+        Profile::Clocks,
+        Profile::Mixed,
+    ];
+}
+
+/// What clients do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Workload {
+    /// Unique values written, read, conditionally written, deleted.
+    Registers,
+    /// INCRBY and GET: shows what happened twice.
+    Counters,
+    /// APPEND and GET: shows order, loss and repetition.
+    Append,
+    /// Keys with an expiry.
+    Expiry,
+    /// WATCH, MULTI, EXEC, MSET, MGET.
+    Transactions,
+    /// Keyspaces declared while their keys are written; SELECT.
+    Keyspaces,
+}
+
+impl Workload {
+    /// All.
+    pub const ALL: [Workload; 6] = [
+        Workload::Registers,
+        Workload::Counters,
+        Workload::Append,
+        Workload::Expiry,
+        Workload::Transactions,
+        Workload::Keyspaces,
+    ];
+}
+
+/// What the caller wants of a run; the rest is drawn.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// The planted bug; needs the feature `mutants` of `stdx`.
+    pub planted: Planted,
+    /// Whether anything goes wrong at all.
+    pub faults: bool,
+    /// Not drawn, but this.
+    pub workload: Option<Workload>,
+    /// Not drawn, but this.
+    pub profile: Option<Profile>,
+    /// How many lines of its story to keep; 0 is fastest.
+    pub story: usize,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        let planted = Planted::NONE;
+        Options { planted, faults: true, workload: None, profile: None, story: 0 }
+    }
+}
+
+/// A run's constants.
+#[derive(Clone, Debug)]
+pub(crate) struct Setup {
+    pub(crate) profile: Profile,
+    pub(crate) workload: Workload,
+    pub(crate) world: WorldConfig,
+    pub(crate) node: Config,
+    pub(crate) segment_bytes: u64,
+    pub(crate) nemesis: Option<NemesisConfig>,
+    /// Power cuts: when, and for how long.
+    pub(crate) power: Vec<(Duration, Duration)>,
+    pub(crate) clients: u64,
+    /// Between two requests of a client.
+    pub(crate) think: Duration,
+    /// Longer values make snapshots come sooner.
+    pub(crate) padding: usize,
+    /// Faults and load end after this long.
+    pub(crate) length: Duration,
+}
+
+const fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+impl Setup {
+    pub(crate) fn draw(seed: u64, options: &Options) -> Setup {
+        let prng = &mut Prng::new(seed).fork(100);
+        let drawn = *prng.pick(&Profile::FAULTY);
+        let profile = options.profile.unwrap_or(drawn);
+        let profile = if options.faults { profile } else { Profile::Calm };
+        let drawn = *prng.pick(&Workload::ALL);
+        let workload = options.workload.unwrap_or(drawn);
+        let length = ms(prng.range(5_000, 9_000));
+        let world = world(profile, workload, options.planted, prng);
+        Setup {
+            profile,
+            workload,
+            node: node_config(world.nodes, options.planted, prng),
+            world,
+            segment_bytes: 1 << prng.range(14, 18),
+            nemesis: nemesis(profile, workload, prng),
+            power: power(profile, length, prng),
+            clients: prng.range(3, 6),
+            think: ms(prng.range(10, 80)),
+            padding: if prng.chance(1, 3) { 0 } else { prng.index(400) },
+            length,
+        }
+    }
+
+    /// By how much the wall clocks of two nodes may differ: what expiry may be early or late.
+    pub(crate) fn clock_error(&self) -> Duration {
+        self.world.clock.skew * 2 + ms(2)
+    }
+
+    /// How long a client waits before it gives up a connection.
+    pub(crate) fn patience(&self) -> Duration {
+        self.node.request_timeout + self.node.request_timeout / 2
+    }
+}
+
+fn world(profile: Profile, workload: Workload, planted: Planted, prng: &mut Prng) -> WorldConfig {
+    let rough = WorldConfig::rough(prng);
+    let bad = match profile {
+        Profile::Calm => false,
+        Profile::Rough | Profile::Mixed => true,
+        _ => prng.chance(1, 3),
+    };
+    let mut config = if bad { rough } else { WorldConfig::default() };
+    config.nodes = if prng.chance(1, 6) { 5 } else { 3 };
+    config.planted = planted;
+    if profile == Profile::Clocks {
+        config.clock.drift_ppm = prng.below(20_000);
+    }
+    if !bad && profile != Profile::Calm {
+        // Slower disks than a test would like: more that is written and not yet synced.
+        config.disk.sync.max = Duration::from_micros(prng.range(500, 15_000));
+    }
+    if workload == Workload::Expiry {
+        config.clock.skew = ms(prng.below(150));
+    }
+    config
+}
+
+fn node_config(nodes: u64, planted: Planted, prng: &mut Prng) -> Config {
+    let election = prng.range(150, 400);
+    let member = |node| Member { node: NodeId(node), client: format!("node{node}:6379") };
+    Config {
+        cluster: "swarm".into(),
+        node: NodeId(1),
+        members: (1..=nodes).map(member).collect(),
+        request_timeout: ms(prng.range(1_000, 2_500)),
+        requirepass: None,
+        max_value: 1 << 20,
+        election: (ms(election), ms(2 * election)),
+        heartbeat: ms(election / 6),
+        snapshot_bytes: prng.range(1 << 10, 12 << 10),
+        chunk_bytes: usize::try_from(prng.range(128, 1024)).expect("small"),
+        misses: if prng.chance(1, 3) { (1, 4) } else { (0, 1) },
+        version: "swarm",
+        started: WallClock(0),
+        planted,
+    }
+}
+
+fn nemesis(profile: Profile, workload: Workload, prng: &mut Prng) -> Option<NemesisConfig> {
+    let none = NemesisConfig {
+        gap: (ms(50), ms(prng.range(300, 2_000))),
+        lasts: (ms(20), ms(prng.range(300, 1_800))),
+        crash: 0,
+        crash_all: 0,
+        pause: 0,
+        isolate: 0,
+        halves: 0,
+        one_way: 0,
+        bridge: 0,
+        clog: 0,
+        loss: 0,
+        delay: 0,
+        slow_disk: 0,
+        clock_jump: 0,
+    };
+    let quiet_clock = workload == Workload::Expiry;
+    match profile {
+        Profile::Calm | Profile::Rough => None,
+        Profile::Crashes => Some(NemesisConfig { crash: 8, pause: 2, slow_disk: 2, ..none }),
+        Profile::Partitions => Some(NemesisConfig {
+            isolate: 4,
+            halves: 2,
+            one_way: 3,
+            bridge: 1,
+            clog: 2,
+            loss: 2,
+            delay: 1,
+            ..none
+        }),
+        Profile::Power => Some(NemesisConfig { crash: 2, slow_disk: 2, ..none }),
+        Profile::Clocks => {
+            let clock_jump = if quiet_clock { 0 } else { 4 };
+            Some(NemesisConfig { pause: 6, clog: 1, slow_disk: 1, clock_jump, ..none })
+        }
+        Profile::Mixed => {
+            let all = NemesisConfig { gap: none.gap, lasts: none.lasts, ..NemesisConfig::default() };
+            Some(if quiet_clock { NemesisConfig { clock_jump: 0, ..all } } else { all })
+        }
+    }
+}
+
+fn power(profile: Profile, length: Duration, prng: &mut Prng) -> Vec<(Duration, Duration)> {
+    if profile != Profile::Power {
+        return Vec::new();
+    }
+    let mut cuts = Vec::new();
+    let mut at = ms(prng.range(600, 2_500));
+    while at + ms(600) < length {
+        let off = ms(prng.range(10, 300));
+        cuts.push((at, off));
+        // Some come in quick succession: what the first tore must not be read after the second.
+        let soon = prng.chance(1, 2);
+        let gap = if soon { prng.range(50, 900) } else { prng.range(900, 3_000) };
+        at = at + off + ms(gap);
+    }
+    cuts
+}

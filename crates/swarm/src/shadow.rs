@@ -1,0 +1,64 @@
+//! What each node has written about each group, read from the very bytes that go to its log: the independent
+//! witness of "durable on a majority before it is acknowledged".
+
+use node::{GroupId, Record};
+use std::collections::BTreeMap;
+use stdx::{NodeId, Position};
+
+/// The entries and snapshots in the logs of all nodes.
+#[derive(Debug, Default)]
+pub(crate) struct Shadow {
+    replicas: BTreeMap<(NodeId, GroupId), Written>,
+    /// Entries that other entries have replaced.
+    pub(crate) truncated: u64,
+}
+
+#[derive(Debug, Default)]
+struct Written {
+    /// By index: the term of the entry and where it stands.
+    entries: BTreeMap<u64, (u64, Position)>,
+    /// Snapshots: up to which index, and where the mark stands.
+    marks: Vec<(u64, Position)>,
+}
+
+impl Shadow {
+    /// A node starts again: what it has is what its log gives back.
+    pub(crate) fn forget(&mut self, node: NodeId) {
+        self.replicas.retain(|(of, _), _| *of != node);
+    }
+
+    /// A record was written, or read back at a start.
+    pub(crate) fn record(&mut self, node: NodeId, at: Position, bytes: &[u8]) {
+        let Ok(Record::Raft { group, record }) = wire::decode_all::<Record>(bytes) else { return };
+        let written = self.replicas.entry((node, group)).or_default();
+        match record {
+            raft::Record::Hard { .. } => {}
+            raft::Record::Entries { entries } => {
+                let first = entries.first().map_or(u64::MAX, |entry| entry.index);
+                let replaced = written.entries.split_off(&first);
+                self.truncated += replaced.len() as u64;
+                written.entries.extend(entries.iter().map(|e| (e.index, (e.term, at))));
+            }
+            raft::Record::Mark { mark, keeps_suffix, .. } => {
+                if !keeps_suffix {
+                    written.entries.split_off(&(mark.index + 1));
+                }
+                written.marks.push((mark.index, at));
+            }
+        }
+    }
+
+    /// Whether `node` would still have the entry after a power cut, its log being durable up to `durable`.
+    pub(crate) fn covers(
+        &self,
+        (node, durable): (NodeId, Position),
+        group: GroupId,
+        (index, term): (u64, Option<u64>),
+    ) -> bool {
+        let Some(written) = self.replicas.get(&(node, group)) else { return false };
+        let snapshot = written.marks.iter().any(|(upto, at)| *upto >= index && *at < durable);
+        let entry = written.entries.get(&index);
+        snapshot
+            || entry.is_some_and(|(of, at)| *at < durable && term.is_none_or(|term| term == *of))
+    }
+}
