@@ -1,7 +1,9 @@
 //! Redis string keys: one command on one key ([`Kv`]), or several as one unit ([`KvMap`]).
 
+use crate::text::Notation;
 use crate::{Key, Model};
 use std::collections::BTreeMap;
+use std::fmt;
 use stdx::Bytes;
 
 /// What a string key is asked.
@@ -28,7 +30,7 @@ pub enum Command {
 }
 
 /// What a string key answers.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Reply {
     /// OK.
     Done,
@@ -38,6 +40,19 @@ pub enum Reply {
     Int(i64),
     /// An error that says the command did nothing (INCR of what is not a number).
     Refused,
+}
+
+// Both are shown as they are written: lists of bytes are not for reading.
+impl fmt::Debug for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.write())
+    }
+}
+
+impl fmt::Debug for KvOp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.write())
+    }
 }
 
 /// What `command` does to a key.
@@ -93,7 +108,7 @@ fn cannot_tell(writer: &Command, command: &Command, reply: Option<&Reply>) -> bo
 pub struct Kv;
 
 /// A command and its key.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct KvOp {
     /// Which key.
     pub key: Key,

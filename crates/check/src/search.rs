@@ -59,6 +59,9 @@ struct Node<S> {
     path: Vec<usize>,
 }
 
+/// The end, or the return that needs a place first.
+type Walked<S> = Result<Node<S>, (usize, Node<S>)>;
+
 /// A return whose operation had no place when the walk came by.
 struct Frame<S> {
     event: usize,
@@ -231,11 +234,7 @@ impl<'a, M: Model> Search<'a, M> {
     }
 
     /// Goes on to the next return whose operation has no place; `Ok` at the end.
-    fn walk(
-        &self,
-        from: usize,
-        mut node: Node<M::State>,
-    ) -> Result<Node<M::State>, (usize, Node<M::State>)> {
+    fn walk(&self, from: usize, mut node: Node<M::State>) -> Walked<M::State> {
         for event in from..self.events.len() {
             match self.events[event] {
                 Event::Call(i) => {
@@ -341,9 +340,7 @@ impl<'a, M: Model> Search<'a, M> {
             // Of equal unknown operations the earliest stands for all.
             let twin = |j: &usize| {
                 let (one, other) = (&self.items[*j], &self.items[i]);
-                !has(&node.used, self.slot[*j])
-                    && one.op == other.op
-                    && one.result == other.result
+                !has(&node.used, self.slot[*j]) && one.op == other.op && one.result == other.result
             };
             if has(&node.used, self.slot[i]) || self.unknown[..at].iter().any(twin) {
                 continue;

@@ -112,19 +112,20 @@ fn reason<M: Model>(model: &M, kept: &[Op<M>], stuck: usize, total: usize) -> St
         Outcome::Failed | Outcome::Unknown => String::from("nothing"),
     };
     let end = op.returned.unwrap_or(u64::MAX);
-    let alone = kept.iter().filter(|other| !model.is_read(&other.op)).count() == 0;
-    let why = if alone {
-        String::from("although nothing was ever written")
-    } else {
+    let written = kept.iter().any(|other| !model.is_read(&other.op));
+    let why = if written {
         let before = kept.iter().filter(|o| o.returned.is_some_and(|r| r < op.invoked)).count();
+        let count = kept.len();
         format!(
-            "but no order of these {} operations ({before} of them over before it began) that respects \
-             real time allows that",
-            kept.len()
+            "but no order of these {count} operations that respects real time allows that \
+             ({before} of them were over before it began)"
         )
+    } else {
+        String::from("although nothing that was ever written could explain it")
     };
     format!(
-        "process {} asked {:?} between {} and {end} and got {answer}, {why} (of {total} operations on these keys)",
+        "process {} asked {:?} between {} and {end} and got {answer}, {why}; \
+         the history has {total} operations on these keys",
         op.process, op.op, op.invoked,
     )
 }

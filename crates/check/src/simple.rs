@@ -25,7 +25,8 @@ pub fn reads_never_go_back(history: &History<KvOp, Reply>) -> Option<(usize, usi
     // (time, returns first, number of the operation)
     let mut events = Vec::new();
     for (i, op) in history.operations.iter().enumerate() {
-        if let (Outcome::Ok(reply), Some(end), true) = (&op.outcome, op.returned, growing[&op.op.key])
+        if let (Outcome::Ok(reply), Some(end), true) =
+            (&op.outcome, op.returned, growing[&op.op.key])
             && let Some(n) = number(reply)
         {
             events.push((op.invoked, false, i, n));

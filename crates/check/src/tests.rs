@@ -18,9 +18,8 @@ fn twin<M: Model>(model: &M, history: &History<M::Op, M::Result>) -> bool {
         state: &M::State,
     ) -> bool {
         let left = |i: &usize| done >> i & 1 == 0;
-        let ok = |i: &usize| {
-            matches!(ops[*i].outcome, Outcome::Ok(_)) && ops[*i].returned.is_some()
-        };
+        let ok =
+            |i: &usize| matches!(ops[*i].outcome, Outcome::Ok(_)) && ops[*i].returned.is_some();
         if (0..ops.len()).filter(left).all(|i| !ok(&i)) {
             return true;
         }
@@ -155,9 +154,8 @@ fn real_histories_are_ok_and_mutated_ones_mostly_not() {
         let count = prng.index(8) + 2;
         let mut history = real(&mut prng, &Register, count, (3, 200), |p| draw(p, 3), answer);
         assert!(judge_against_twin(&Register, &history), "a real history");
-        let reads = |op: &&mut Operation<_, _>| {
-            matches!(op.outcome, Outcome::Ok(RegisterResult::Value(_)))
-        };
+        let reads =
+            |op: &&mut Operation<_, _>| matches!(op.outcome, Outcome::Ok(RegisterResult::Value(_)));
         if let Some(op) = history.operations.iter_mut().rfind(|op| reads(op)) {
             op.outcome = Outcome::Ok(RegisterResult::Value(Some(77)));
             violations += u64::from(!judge_against_twin(&Register, &history));
@@ -251,7 +249,8 @@ fn stories() {
     let mut seen = 0;
     for story in stories.split("\n== ").skip(1) {
         let (title, lines) = story.split_once('\n').expect("a title and a history");
-        let history = text::read::<KvOp, Reply>(lines).unwrap_or_else(|why| panic!("{title}: {why}"));
+        let history =
+            text::read::<KvOp, Reply>(lines).unwrap_or_else(|why| panic!("{title}: {why}"));
         let again = text::read(&text::write(&history)).expect("what was written can be read");
         assert_eq!(history, again);
         let verdict = linearizable(&Kv, &history, Budget::default());
@@ -272,7 +271,11 @@ fn errors_of_the_text_name_line_and_column() {
     let bad = [
         ("\n{\"process\":1,", 2, 13),
         ("{\"process\":1,\"invoked\":0,\"op\":[\"jump\"],\"unknown\":true}", 1, 26),
-        ("{\"process\":1,\"invoked\":9,\"returned\":3,\"op\":[\"del\",\"x\"],\"failed\":true}", 1, 26),
+        (
+            "{\"process\":1,\"invoked\":9,\"returned\":3,\"op\":[\"del\",\"x\"],\"failed\":true}",
+            1,
+            26,
+        ),
         ("{\"process\":1,\"invoked\":9,\"op\":[\"del\",\"x\"],\"sure\":true}", 1, 43),
         ("[1]", 1, 1),
     ];

@@ -77,8 +77,11 @@ pub fn read<O: Notation, R: Notation>(text: &str) -> Result<History<O, R>, TextE
         if line.trim().is_empty() || line.starts_with('#') {
             continue;
         }
-        let operation = read_operation(line)
-            .map_err(|(column, reason)| TextError { line: number + 1, column, reason })?;
+        let operation = read_operation(line).map_err(|(column, reason)| TextError {
+            line: number + 1,
+            column,
+            reason,
+        })?;
         history.operations.push(operation);
     }
     Ok(history)
@@ -268,9 +271,7 @@ impl Notation for RegisterResult {
             Value::Array(one) if matches!(&one[..], [Value::Null]) => {
                 Ok(RegisterResult::Value(None))
             }
-            Value::Array(one) if one.len() == 1 => {
-                Ok(RegisterResult::Value(Some(whole(&one[0])?)))
-            }
+            Value::Array(one) if one.len() == 1 => Ok(RegisterResult::Value(Some(whole(&one[0])?))),
             _ => Err("expected \"done\", true, false, [null] or [number]".into()),
         }
     }

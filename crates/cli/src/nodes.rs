@@ -49,7 +49,7 @@ pub(crate) fn advice(nodes: usize) -> Option<String> {
         return Some("1 node survives 0 failures: every failure stops it".to_owned());
     }
     let fewer = nodes - 1;
-    (nodes % 2 == 0).then(|| {
+    nodes.is_multiple_of(2).then(|| {
         format!(
             "{nodes} nodes need {majority} for a majority and survive {survives} failure{}, as \
              {fewer} would: the extra one adds cost and no safety; use {fewer} or {}",

@@ -126,9 +126,50 @@ pub fn table() -> impl Iterator<Item = &'static Spec> {
     commands::FAMILIES.iter().flat_map(|family| family.iter())
 }
 
+/// A power of two, well above the number of commands: most names are found at the first look.
+const SLOTS: usize = 256;
+
+/// Every command in the first free slot from its name's on, so that a lookup compares one or two names.
+static INDEX: [Option<&'static Spec>; SLOTS] = {
+    let mut slots = [None; SLOTS];
+    let (mut family, mut row) = (0, 0);
+    while family < commands::FAMILIES.len() {
+        if row == commands::FAMILIES[family].len() {
+            family += 1;
+            row = 0;
+            continue;
+        }
+        let spec = &commands::FAMILIES[family][row];
+        let mut at = slot(spec.name.as_bytes());
+        while slots[at].is_some() {
+            at = (at + 1) % SLOTS;
+        }
+        slots[at] = Some(spec);
+        row += 1;
+    }
+    slots
+};
+
+/// Where a name is looked for, whatever the case of its letters.
+const fn slot(name: &[u8]) -> usize {
+    let (mut hash, mut i) = (name.len(), 0);
+    while i < name.len() && i < 16 {
+        hash = hash.wrapping_mul(31) ^ (name[i] | 0x20) as usize;
+        i += 1;
+    }
+    (hash ^ (hash >> 8)) % SLOTS
+}
+
 /// The command of this name, whatever the case of its letters.
 pub fn lookup(name: &[u8]) -> Option<&'static Spec> {
-    table().find(|spec| spec.name.as_bytes().eq_ignore_ascii_case(name))
+    let mut at = slot(name);
+    while let Some(spec) = INDEX[at] {
+        if spec.name.as_bytes().eq_ignore_ascii_case(name) {
+            return Some(spec);
+        }
+        at = (at + 1) % SLOTS;
+    }
+    None
 }
 
 /// Whether the number of arguments is one that the command takes.

@@ -37,7 +37,7 @@ impl<'a> View<'a> {
     }
 
     /// How many keys there are.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         let due = self.db.due(self.cx.now_ms);
         if due > 0 {
             self.due.set(true);

@@ -137,8 +137,8 @@ impl Raft {
         last: LogId,
         out: &mut Effects<Raft>,
     ) -> Handled {
-        let free = self.vote.is_none_or(|to| to == from)
-            || self.config.planted.is(Mutant::VoteTwice);
+        let free =
+            self.vote.is_none_or(|to| to == from) || self.config.planted.is(Mutant::VoteTwice);
         let granted = free && last >= self.log.last();
         if granted {
             if self.vote.is_none() {

@@ -53,7 +53,5 @@ mod step;
 #[cfg(test)]
 mod tests;
 
-pub use message::{
-    Config, Entry, Inflight, Kind, LogId, Mark, Message, Output, Record, Request,
-};
+pub use message::{Config, Entry, Inflight, Kind, LogId, Mark, Message, Output, Record, Request};
 pub use state::{Ignored, Raft};

@@ -141,7 +141,8 @@ impl Log {
         for entry in &self.entries {
             assert_eq!(entry.index, before.index + 1, "a gap in the log");
             assert!(entry.term >= before.term, "terms fall at {}", entry.index);
-            *(if entry.index <= self.mark.index { &mut behind } else { &mut after }) += entry.bytes();
+            *(if entry.index <= self.mark.index { &mut behind } else { &mut after }) +=
+                entry.bytes();
             before = LogId { term: entry.term, index: entry.index };
         }
         assert_eq!((behind, after), (self.bytes_behind, self.bytes_after), "bytes miscounted");

@@ -21,7 +21,7 @@ impl Raft {
         if mark.index <= self.log.mark().index || mark.index > self.commit || !ours {
             return Err(Ignored::UselessMark);
         }
-        if !mark.voters.contains(self.config.id) {
+        if mark.voters != self.voters {
             return Err(Ignored::Malformed);
         }
         self.log.compact(mark.clone(), self.config.keep_bytes);
@@ -41,12 +41,7 @@ impl Raft {
     }
 
     /// The entries `peer` needs are gone: asks the host for the first chunk of a snapshot.
-    pub(crate) fn start_transfer(
-        &mut self,
-        peer: NodeId,
-        now: Instant,
-        out: &mut Effects<Raft>,
-    ) {
+    pub(crate) fn start_transfer(&mut self, peer: NodeId, now: Instant, out: &mut Effects<Raft>) {
         let Ok(leader) = self.leader_mut() else { return };
         leader.transfers += 1;
         let id = leader.transfers;
@@ -149,7 +144,7 @@ impl Raft {
             out.send(from, Message::AppendAck { term, matched: commit });
             return Err(Ignored::UselessMark);
         }
-        if mark.term > term || !mark.voters.contains(self.config.id) {
+        if mark.term > term || mark.voters != self.voters {
             return Err(Ignored::Malformed);
         }
         let Role::Follower { incoming, .. } = &mut self.role else {
@@ -160,8 +155,7 @@ impl Raft {
         }
         let known = incoming.as_ref().is_some_and(|known| known.transfer == transfer);
         if !known {
-            *incoming =
-                (seq == 0).then(|| Incoming { transfer, mark: mark.clone(), next: 0 });
+            *incoming = (seq == 0).then(|| Incoming { transfer, mark: mark.clone(), next: 0 });
         }
         let next = match incoming {
             Some(known) if known.mark != mark => return Err(Ignored::Malformed),
@@ -181,7 +175,7 @@ impl Raft {
     /// The host has the whole snapshot on its way to disk: the log starts after it.
     pub(crate) fn on_installed(&mut self, mark: Mark, out: &mut Effects<Raft>) -> Handled {
         let useless = mark.index <= self.commit || mark.term > self.term || self.is_leading();
-        if useless || !mark.voters.contains(self.config.id) {
+        if useless || mark.voters != self.voters {
             // Early: it only frees what was staged.
             out.output_early(Output::Discard { mark });
             return Err(Ignored::UselessMark);

@@ -303,7 +303,11 @@ impl Raft {
         assert!(self.commit <= last.index, "commit {} > last {}", self.commit, last.index);
         assert!(last.term <= self.term, "an entry of term {} in term {}", last.term, self.term);
         assert!(self.log.base().index <= mark.index, "the log starts after its mark");
-        assert_eq!((self.kept.term, self.kept.vote), (self.term, self.vote), "hard state in memory only");
+        assert_eq!(
+            (self.kept.term, self.kept.vote),
+            (self.term, self.vote),
+            "hard state in memory only"
+        );
         assert!(self.vote.is_none_or(|v| self.voters.contains(v)), "a vote for a stranger");
         match &self.role {
             Role::Follower { leader, incoming } => {

@@ -132,7 +132,8 @@ impl WorldConfig {
     /// share of seeds stays calm in each respect, so that every fault is also met alone.
     pub fn rough(prng: &mut Prng) -> WorldConfig {
         let mut config = WorldConfig::default();
-        let some = |prng: &mut Prng, most: u64| if prng.chance(1, 3) { 0 } else { prng.below(most) };
+        let some =
+            |prng: &mut Prng, most: u64| if prng.chance(1, 3) { 0 } else { prng.below(most) };
         config.net.loss_ppm = some(prng, 50_000);
         config.net.duplicate_ppm = some(prng, 50_000);
         config.net.reorder_ppm = some(prng, 200_000);

@@ -25,7 +25,8 @@ impl<B: Boot> World<B> {
         if self.draw.chance(1, 3) {
             return self.down(index, Why::Crash);
         }
-        let (after, within) = (self.draw.below(DOOM_ACTIONS), self.draw.span(Duration::ZERO, DOOM_TIME));
+        let (after, within) =
+            (self.draw.below(DOOM_ACTIONS), self.draw.span(Duration::ZERO, DOOM_TIME));
         let (at, life) = (self.now + within, self.nodes[index].life);
         if let Some(up) = &mut self.nodes[index].up {
             up.doom = Some((after, Doom::Crash));
@@ -152,7 +153,7 @@ impl<B: Boot> World<B> {
             }
             Err(failed) => {
                 self.counters.boot_failures += 1;
-                self.nodes[index].disk = failed.disk;
+                self.nodes[index].disk = failed.disk.map(|disk| *disk);
                 self.tell(|| format!("{id:?} failed to start: {}", failed.reason));
                 let why = Why::BootFailed(failed.reason);
                 self.seen.push_back(Event::Down { node: id, why });

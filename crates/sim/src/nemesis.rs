@@ -83,7 +83,11 @@ pub struct Nemesis {
 
 impl Nemesis {
     /// One for these nodes.
-    pub fn new(config: NemesisConfig, nodes: impl IntoIterator<Item = NodeId>, prng: Prng) -> Nemesis {
+    pub fn new(
+        config: NemesisConfig,
+        nodes: impl IntoIterator<Item = NodeId>,
+        prng: Prng,
+    ) -> Nemesis {
         let nodes: Vec<NodeId> = nodes.into_iter().collect();
         assert!(!nodes.is_empty(), "a nemesis needs somebody");
         Nemesis { config, nodes, prng }
@@ -184,7 +188,10 @@ impl Nemesis {
             }
             Kind::ClockJump => {
                 let most = 60_000_000;
-                Fault::ClockJump(node, self.prng.range(0, 2 * most).cast_signed() - most.cast_signed())
+                Fault::ClockJump(
+                    node,
+                    self.prng.range(0, 2 * most).cast_signed() - most.cast_signed(),
+                )
             }
         };
         let heals = matches!(

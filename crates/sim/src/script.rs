@@ -392,8 +392,7 @@ impl<L: Language + Clone + 'static> Script<L> {
             let options: Vec<String> = options.iter().map(ToString::to_string).collect();
             let (language, all) = (self.language.clone(), nodes.clone());
             let configure = move |id| language.config(id, &all, &options);
-            self.world =
-                Some(World::new(&nodes, configure, Prng::new(self.seed), Planted::NONE));
+            self.world = Some(World::new(&nodes, configure, Prng::new(self.seed), Planted::NONE));
             return Ok(());
         }
         let mut world = self.world.take().ok_or("no `nodes` yet")?;
@@ -498,12 +497,7 @@ impl<L: Language + Clone + 'static> Script<L> {
     }
 
     /// Round by round: all that is in flight, then all syncs; among `ids`, or all if it is empty.
-    fn stabilize(
-        &self,
-        world: &mut World<L::Core>,
-        ids: &NodeSet,
-        out: &mut String,
-    ) -> Outcome {
+    fn stabilize(&self, world: &mut World<L::Core>, ids: &NodeSet, out: &mut String) -> Outcome {
         const ROUNDS: usize = 1000;
         let among = |id: &NodeId| ids.is_empty() || ids.contains(*id);
         for _ in 0..ROUNDS {
@@ -572,7 +566,9 @@ impl<L: Language + Clone + 'static> Script<L> {
                 Event::Synced(id, to) => format!("{id} synced up to {}", to.0),
                 Event::Output(id, output) => format!("  {id}: {}", language.output(&output)),
                 Event::Released(id, before) => format!("  {id} releases up to {}", before.0),
-                Event::Crashed(id, lost) => format!("{id} crashed; {lost} records were being written"),
+                Event::Crashed(id, lost) => {
+                    format!("{id} crashed; {lost} records were being written")
+                }
                 Event::Restarted(id, found) => format!("{id} restarted from {found} records"),
             };
             out.push_str(&line);

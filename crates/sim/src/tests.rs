@@ -159,13 +159,12 @@ struct Toys(u64);
 impl Boot for Toys {
     type Core = Toy;
     fn boot(&mut self, start: Start) -> Result<Booted<Toy>, BootFailed> {
-        let failed =
-            |why: storage::LogError| BootFailed { reason: format!("{why}"), disk: None };
+        let failed = |why: storage::LogError| BootFailed { reason: format!("{why}"), disk: None };
         let config = LogConfig { segment_bytes: 1 << 16, ..LogConfig::default() };
         let (mut log, recovery) = Log::open(start.disk, config).map_err(failed)?;
         assert!(recovery.damage.is_empty(), "{:?}", recovery.damage);
         let mut records = Vec::new();
-        log.replay(|position, _, bytes| {
+        log.replay(&mut |position, _, bytes| {
             records.push((position, wire::decode_all::<Number>(bytes).expect("what was written")));
         })
         .map_err(failed)?;

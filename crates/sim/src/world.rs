@@ -45,7 +45,7 @@ pub struct BootFailed {
     /// Why.
     pub reason: String,
     /// The disk, if it is to be tried again.
-    pub disk: Option<SimDisk>,
+    pub disk: Option<Box<SimDisk>>,
 }
 
 /// Makes nodes; the only thing a world knows of the system it runs.

@@ -66,6 +66,10 @@ pub(super) mod server {
             "Depends on subcommand", "A container for server configuration commands.", Run::Gateway;
         "time", 1, "loading stale fast", &[], "2.6.0",
             "O(1)", "Return the current server time.", Run::Gateway;
+        "wait", 3, "noscript", &[], "3.0.0",
+            "O(1)", "Wait until earlier writes of this connection are replicated.", Run::Gateway;
+        "lastsave", 1, "admin loading stale fast dangerous", &[], "1.0.0",
+            "O(1)", "Return the UNIX time of the last save to disk.", Run::Gateway;
     }
 }
 

@@ -11,7 +11,7 @@ use crate::number;
 use crate::spec::{Keys, Spec};
 use wire::resp::{Args, Reply};
 
-/// Every family's rows; those that run most often first, since [`crate::lookup`] goes through them in order.
+/// Every family's rows.
 pub(crate) static FAMILIES: [&[Spec]; 9] = [
     set::ROWS,
     strings::ROWS,

@@ -20,7 +20,7 @@ rows! { Group::Generic;
 }
 
 fn dbsize(db: &View<'_>, _: &Args) -> Result<Reply, Reply> {
-    Ok(Reply::int(db.len()))
+    Ok(Reply::int(db.count()))
 }
 
 fn keys(db: &View<'_>, args: &Args) -> Result<Reply, Reply> {

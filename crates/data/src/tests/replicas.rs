@@ -40,9 +40,9 @@ fn the_same_log_gives_the_same_state() {
             let reply = execute(&mut one, cx, &command);
             assert_eq!(reply, execute(&mut two, cx, &command), "seed {seed}: {command:?}");
             if reply.is_error() {
-                errors += 1
+                errors += 1;
             } else {
-                fine += 1
+                fine += 1;
             }
             one.check();
         }

@@ -1,0 +1,295 @@
+//! Small rules, one at a time, on a core without a host.
+
+use crate::state::Flow;
+use crate::{Config, Entry, Ignored, Kind, LogId, Mark, Message, Output, Raft, Record, Request};
+use protocol::{Effects, Input, Instant, NodeId, NodeSet, Now, Position, Prng, Protocol};
+use std::time::Duration;
+use std::vec::Vec;
+use std::{panic, vec};
+
+const ME: NodeId = NodeId(1);
+const PEER: NodeId = NodeId(2);
+
+fn voters(count: u64) -> NodeSet {
+    (1..=count).map(NodeId).collect()
+}
+
+fn at(millis: u64) -> Now {
+    Now { mono: Instant(millis * 1_000_000), ..Now::default() }
+}
+
+struct Bench {
+    core: Raft,
+    out: Effects<Raft>,
+    log: Vec<(Position, Record)>,
+    outputs: Vec<Output>,
+    sent: Vec<(NodeId, Message)>,
+    now: Now,
+}
+
+impl Bench {
+    fn new(count: u64) -> Bench {
+        Bench::from(count, Vec::new())
+    }
+
+    fn from(count: u64, log: Vec<(Position, Record)>) -> Bench {
+        let config = Config { keep_bytes: 0, ..Config::new(ME, voters(count)) };
+        let end = log.last().map_or(Position(0), |(at, _)| at.next());
+        let core = Raft::recover(config, at(0), Prng::new(1), log.iter().cloned());
+        core.check();
+        Bench { core, out: Effects::new(end), log, outputs: vec![], sent: vec![], now: at(0) }
+    }
+
+    /// Steps, and plays a disk that is done at once: self-sends come straight back.
+    fn step(&mut self, now: Now, input: Input<Raft>) -> Option<Ignored> {
+        let mut inputs = vec![input];
+        let mut first = None;
+        while !inputs.is_empty() {
+            let input = inputs.remove(0);
+            let start = self.out.reached();
+            self.core.step(now, input, &mut self.out);
+            self.core.check();
+            first = first.or(Some(self.core.ignored()));
+            let drained = self.out.drain();
+            assert!(drained.outputs.is_empty(), "raft has no stamped outputs");
+            let places = (start.0..).map(Position);
+            self.log.extend(places.zip(drained.records));
+            self.log.retain(|(at, _)| drained.release.is_none_or(|before| *at >= before));
+            self.outputs.extend(drained.early_outputs);
+            self.sent.extend(drained.early_sends);
+            for (_, to, message) in drained.sends {
+                if to == ME {
+                    inputs.push(Input::Message { from: ME, message });
+                } else {
+                    self.sent.push((to, message));
+                }
+            }
+        }
+        first.flatten()
+    }
+
+    fn hear(&mut self, from: NodeId, message: Message) -> Option<Ignored> {
+        self.step(self.now, Input::Message { from, message })
+    }
+
+    fn propose(&mut self, context: u64) -> Option<Ignored> {
+        let payload = b"x".as_slice().into();
+        self.step(at(1000), Input::Request(Request::Propose { context, payload }))
+    }
+
+    /// Leads a group of two: elected by its peer.
+    fn leader() -> Bench {
+        let mut bench = Bench::new(2);
+        bench.now = at(1000);
+        bench.step(at(1000), Input::Deadline);
+        bench.hear(PEER, Message::PreVoteReply { term: 1, granted: true });
+        bench.hear(PEER, Message::VoteReply { term: 1, granted: true });
+        assert!(bench.core.is_leading());
+        bench
+    }
+}
+
+fn entry(term: u64, index: u64) -> Entry {
+    Entry { index, term, kind: Kind::Noop }
+}
+
+#[test]
+fn a_group_of_one_needs_nobody() {
+    let mut bench = Bench::new(1);
+    bench.step(at(1000), Input::Deadline);
+    assert!(bench.core.is_leading());
+    bench.propose(7);
+    bench.step(at(1000), Input::Request(Request::Read { context: 8 }));
+    assert_eq!(bench.core.commit_index(), 2);
+    assert!(bench.outputs.contains(&Output::Appended { context: 7, term: 1, index: 2 }));
+    assert!(bench.outputs.contains(&Output::ReadReady { context: 8, index: 2 }));
+    assert_eq!(bench.core.quorum_heard(at(9999).mono), 1);
+}
+
+#[test]
+fn a_recovered_core_is_the_one_that_crashed() {
+    let mut bench = Bench::new(1);
+    bench.step(at(1000), Input::Deadline);
+    for context in 0..10 {
+        bench.propose(context);
+    }
+    let mark = Mark { index: 6, term: 1, voters: voters(1) };
+    bench.step(at(1000), Input::Request(Request::Compact { mark: mark.clone() }));
+    assert!(bench.log.len() < 9, "records before the mark are released: {:?}", bench.log);
+    assert_eq!(Some(bench.log[0].0), bench.core.oldest_record());
+    let back = Bench::from(1, bench.log.clone());
+    assert_eq!((back.core.term(), back.core.last_index()), (1, bench.core.last_index()));
+    assert_eq!((back.core.mark(), back.core.commit_index()), (&mark, 6));
+    assert_eq!(back.core.log_bytes(), bench.core.log_bytes());
+    assert_eq!(back.core.oldest_record(), bench.core.oldest_record());
+}
+
+#[test]
+fn reads_share_a_round_and_only_later_answers_count() {
+    let mut bench = Bench::leader();
+    for context in 1..=2 {
+        bench.step(at(1000), Input::Request(Request::Read { context }));
+    }
+    assert!(bench.outputs.iter().all(|o| !matches!(o, Output::ReadReady { .. })));
+    bench.sent.clear();
+    bench.hear(PEER, Message::AppendAck { term: 1, matched: 1 });
+    let rounds = |bench: &Bench| {
+        bench.sent.iter().filter(|(_, m)| matches!(m, Message::Heartbeat { .. })).count()
+    };
+    assert_eq!(rounds(&bench), 1, "one round for both, after the no-op: {:?}", bench.sent);
+    bench.step(at(1000), Input::Request(Request::Read { context: 3 }));
+    assert_eq!(rounds(&bench), 1, "a read that comes later waits for the next round");
+    bench.hear(PEER, Message::HeartbeatAck { term: 1, round: 1 });
+    assert!(bench.outputs.contains(&Output::ReadReady { context: 2, index: 1 }));
+    assert!(!bench.outputs.contains(&Output::ReadReady { context: 3, index: 1 }));
+    assert_eq!(
+        bench.hear(PEER, Message::HeartbeatAck { term: 1, round: 9 }),
+        Some(Ignored::Malformed)
+    );
+    bench.hear(PEER, Message::HeartbeatAck { term: 1, round: 2 });
+    assert!(bench.outputs.contains(&Output::ReadReady { context: 3, index: 1 }));
+}
+
+#[test]
+fn a_full_window_gathers_one_large_append() {
+    let mut bench = Bench::leader();
+    bench.hear(PEER, Message::AppendAck { term: 1, matched: 1 });
+    bench.sent.clear();
+    for context in 0..40 {
+        bench.propose(context);
+    }
+    assert_eq!(bench.sent.len(), 16, "the window is 16 messages");
+    bench.sent.clear();
+    bench.hear(PEER, Message::AppendAck { term: 1, matched: 2 });
+    let [(_, Message::Append { entries, .. })] = &bench.sent[..] else {
+        panic!("one append, not {:?}", bench.sent)
+    };
+    assert_eq!(entries.len(), 24);
+}
+
+#[test]
+fn a_leader_that_hears_no_majority_steps_down() {
+    let mut bench = Bench::leader();
+    bench.step(at(1000), Input::Request(Request::Read { context: 5 }));
+    bench.step(at(1050), Input::Deadline);
+    assert!(bench.core.is_leading());
+    bench.step(at(1700), Input::Deadline);
+    assert!(!bench.core.is_leading());
+    assert!(bench.outputs.contains(&Output::ReadRefused { context: 5, leader: None }));
+    assert_eq!(bench.propose(6), Some(Ignored::WrongRole));
+    assert!(bench.outputs.contains(&Output::Refused { context: 6, leader: None }));
+}
+
+#[test]
+fn a_vote_is_refused_to_a_shorter_log_and_while_a_leader_lives() {
+    let mut bench = Bench::new(3);
+    let append = Message::Append {
+        term: 1,
+        prev: LogId::default(),
+        entries: vec![entry(1, 1), entry(1, 2)],
+        commit: 0,
+    };
+    bench.hear(PEER, append);
+    let vote = |term, index| Message::Vote { term, last: LogId { term: 1, index } };
+    assert_eq!(bench.hear(NodeId(3), vote(2, 9)), Some(Ignored::LeaderAlive));
+    assert_eq!(bench.core.term(), 1, "and its term is not adopted");
+    let later = at(300);
+    bench.step(later, Input::Message { from: NodeId(3), message: vote(2, 1) });
+    bench.step(later, Input::Message { from: NodeId(3), message: vote(2, 2) });
+    let votes: Vec<&Message> = bench
+        .sent
+        .iter()
+        .map(|(_, m)| m)
+        .filter(|m| matches!(m, Message::VoteReply { .. }))
+        .collect();
+    let reply = |granted| Message::VoteReply { term: 2, granted };
+    assert_eq!(votes, [&reply(false), &reply(true)]);
+}
+
+#[test]
+fn entries_in_flight_forgotten_by_a_host_are_probed_for() {
+    let mut bench = Bench::leader();
+    bench.hear(PEER, Message::AppendAck { term: 1, matched: 1 });
+    bench.propose(1);
+    bench.step(at(1000), Input::Request(Request::Unreachable { peer: PEER }));
+    let progress = &bench.core.leader_mut().expect("it leads").followers[&PEER];
+    assert!(matches!(progress.flow, Flow::Probe { next: 2, .. }));
+    bench.sent.clear();
+    bench.step(at(1050), Input::Deadline);
+    let message = Message::HeartbeatAck { term: 1, round: 1 };
+    bench.step(at(1051), Input::Message { from: PEER, message });
+    assert!(bench.sent.iter().any(|(_, m)| matches!(m, Message::Append { .. })));
+}
+
+#[test]
+fn a_snapshot_keeps_a_suffix_that_both_logs_hold() {
+    let mut bench = Bench::new(3);
+    let entries = vec![entry(1, 1), entry(1, 2), entry(1, 3)];
+    let prev = LogId::default();
+    bench.hear(PEER, Message::Append { term: 1, prev, entries, commit: 0 });
+    let mark = |term| Mark { index: 2, term, voters: voters(3) };
+    let mut other = Bench::from(3, bench.log.clone());
+    bench.step(at(0), Input::Request(Request::Installed { mark: mark(1) }));
+    assert_eq!((bench.core.last_index(), bench.core.commit_index()), (3, 2));
+    assert_eq!(Bench::from(3, bench.log.clone()).core.last_index(), 3);
+    other.hear(PEER, Message::Heartbeat { term: 2, commit: 0, round: 1 });
+    other.step(at(0), Input::Request(Request::Installed { mark: mark(2) }));
+    assert_eq!((other.core.last_index(), other.core.commit_index()), (2, 2));
+    assert_eq!(Bench::from(3, other.log.clone()).core.last_index(), 2);
+    let late = other.step(at(0), Input::Request(Request::Installed { mark: mark(2) }));
+    assert_eq!(late, Some(Ignored::UselessMark));
+}
+
+/// Whatever a voter says, true or not, changes the state within its invariants or is ignored.
+#[test]
+fn nothing_a_peer_says_panics() {
+    for seed in 0..400 {
+        let mut prng = Prng::new(seed);
+        let mut bench = if prng.chance(1, 2) { Bench::leader() } else { Bench::new(3) };
+        for step in 0..150 {
+            let number = |prng: &mut Prng| match prng.below(6) {
+                0 => u64::MAX,
+                1 => u64::MAX - 1,
+                2 => 1 << 61,
+                _ => prng.below(6),
+            };
+            let mut n = || number(&mut prng);
+            let (term, prev, hint) = (n() % 8, LogId { term: n(), index: n() }, n());
+            let mark = Mark { index: n(), term: n(), voters: voters(3) };
+            let entries = (0..n() % 3)
+                .map(|i| Entry { index: prev.index.wrapping_add(i + 1), ..entry(n() % 4, 0) })
+                .collect();
+            let bytes: stdx::Bytes = b"z".as_slice().into();
+            let (commit, last) = (n(), prev);
+            let message = match n() % 12 {
+                0 => Message::PreVote { term: n(), last },
+                1 => Message::PreVoteReply { term, granted: n() % 2 == 0 },
+                2 => Message::Vote { term, last },
+                3 => Message::VoteReply { term, granted: false },
+                4 | 5 => Message::Append { term, prev, entries, commit },
+                6 => Message::AppendAck { term, matched: n() },
+                7 => Message::AppendReject {
+                    term,
+                    prev: n(),
+                    hint: LogId { term: n(), index: hint },
+                },
+                8 => Message::Heartbeat { term, commit, round: n() },
+                9 => Message::HeartbeatAck { term, round: n() },
+                10 => Message::Chunk {
+                    term,
+                    transfer: n(),
+                    mark: mark.clone(),
+                    seq: n(),
+                    bytes,
+                    last: n() % 2 == 0,
+                },
+                _ => Message::ChunkAck { term, transfer: n(), next: n() },
+            };
+            let from = NodeId(2 + n() % 3);
+            let now = Now { mono: at(0).mono + Duration::from_millis(step * 7), ..Now::default() };
+            bench.step(now, Input::Message { from, message });
+            bench.step(now, Input::Deadline);
+            bench.step(now, Input::Request(Request::Compact { mark }));
+        }
+    }
+}

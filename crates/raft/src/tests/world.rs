@@ -71,7 +71,18 @@ impl Mood {
     fn new(prng: &mut Prng, faults: bool) -> Mood {
         if !faults {
             let (lose, duplicate, overtake, crash, rush) = (0, 0, 0, 0, 0);
-            return Mood { lose, duplicate, overtake, crash, restart: 0, rush, compact: 10, depose: 0, echo: 0, hop: 2 };
+            return Mood {
+                lose,
+                duplicate,
+                overtake,
+                crash,
+                restart: 0,
+                rush,
+                compact: 10,
+                depose: 0,
+                echo: 0,
+                hop: 2,
+            };
         }
         Mood {
             lose: *prng.pick(&[0, 20, 150]),
@@ -256,7 +267,10 @@ impl Trial {
         }
         if self.old.len() < KEPT {
             self.old.push((from, to, message));
-        } else if self.prng.chance(if matches!(message, Message::AppendAck { .. }) { 8 } else { 1 }, 40) {
+        } else if self
+            .prng
+            .chance(if matches!(message, Message::AppendAck { .. }) { 8 } else { 1 }, 40)
+        {
             let place = self.prng.index(KEPT);
             self.old[place] = (from, to, message);
         }
