@@ -91,3 +91,6 @@ pub(crate) enum KeyspaceVerb {
         name: String,
     },
 }
+
+#[cfg(test)]
+mod tests;

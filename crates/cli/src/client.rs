@@ -28,8 +28,13 @@ impl Client {
         if let Some(password) = password {
             hello.extend(["AUTH", "default", password]);
         }
-        client.ask(&hello)?;
-        Ok(client)
+        match client.ask(&hello) {
+            Ok(_) => Ok(client),
+            Err(text) if text.starts_with("NOAUTH") => {
+                Err(format!("{address} wants a password: give it by --password"))
+            }
+            Err(text) => Err(text),
+        }
     }
 
     /// The answer to one command; a node's error is a failure with its text.

@@ -113,10 +113,11 @@ impl<'a> Writer<'a> {
         self.db.insert(Bytes::from(key), Entry { value, created, modified, version, expiry });
     }
 
-    /// Removes `key`; answers what was there.
+    /// Removes `key`; answers what was there. A due key that the command names was purged before it ran.
     pub fn remove(&mut self, key: &[u8]) -> Option<Entry> {
-        self.purge(key);
-        self.db.remove(key)
+        let removed = self.db.remove(key);
+        assert!(removed.as_ref().is_none_or(|entry| !entry.is_due(self.cx.now_ms)), "not purged");
+        removed
     }
 
     /// Removes every key.

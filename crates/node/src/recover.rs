@@ -50,18 +50,27 @@ pub(crate) fn recover(
     let mut peers = BTreeMap::new();
     let mut base_at = Position(0);
     let mut logged = 0;
+    let records: Vec<(Position, Record)> = records.collect();
+    let oldest = records.first().map_or(Position(0), |(at, _)| *at);
+    // Which replicas exist comes first: the newest `Base` stands after records of groups that it names, whose
+    // snapshots are older than it is.
+    for (_, record) in &records {
+        let named = match record {
+            Record::Base { replicas, .. } => replicas.as_slice(),
+            Record::Created(info) => core::slice::from_ref(info),
+            _ => &[],
+        };
+        for info in named {
+            found.entry(info.group).or_insert_with(|| Found::new(info.clone(), oldest));
+        }
+    }
     for (at, record) in records {
         match record {
-            Record::Base { peers: known, replicas, .. } => {
+            Record::Base { peers: known, .. } => {
                 base_at = at;
                 peers = known.into_iter().map(|peer| (peer.node, peer)).collect();
-                for info in replicas {
-                    found.entry(info.group).or_insert_with(|| Found::new(info, at));
-                }
             }
-            Record::Created(info) => {
-                found.entry(info.group).or_insert_with(|| Found::new(info, at));
-            }
+            Record::Created(_) => {}
             Record::Peer(peer) => {
                 peers.insert(peer.node, peer);
             }

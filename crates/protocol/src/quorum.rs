@@ -1,6 +1,5 @@
 //! Majorities, as pure arithmetic: no messages and no time.
 
-use alloc::vec::Vec;
 use stdx::NodeSet;
 
 /// How many of `members` make a majority: more than half, so that any two majorities share one.
@@ -14,7 +13,7 @@ pub fn reached(voters: &NodeSet, acks: &NodeSet) -> bool {
 }
 
 /// The highest value that a majority of voters has reached, `values` being one per voter.
-pub fn committed(values: &mut Vec<u64>) -> u64 {
+pub fn committed(values: &mut [u64]) -> u64 {
     values.sort_unstable();
     match values.len() {
         0 => 0,

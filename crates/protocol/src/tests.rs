@@ -136,6 +136,6 @@ fn a_message_that_claims_to_come_from_oneself_is_dropped() {
 #[test]
 fn majorities() {
     assert_eq!([1, 2, 3, 4, 5].map(quorum::majority), [1, 2, 2, 3, 3]);
-    assert_eq!(quorum::committed(&mut alloc::vec![5, 9, 7]), 7);
-    assert_eq!(quorum::committed(&mut alloc::vec![5, 9, 7, 1]), 5);
+    assert_eq!(quorum::committed(&mut [5, 9, 7]), 7);
+    assert_eq!(quorum::committed(&mut [5, 9, 7, 1]), 5);
 }

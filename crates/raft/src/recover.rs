@@ -19,6 +19,7 @@ pub(crate) struct Kept {
 impl Kept {
     pub(crate) fn hard(&mut self, at: Position, term: u64, vote: Option<NodeId>) {
         assert!(term >= self.term, "the term goes back from {} to {term}", self.term);
+        assert!(self.hard_at.is_none_or(|before| before <= at), "hard state before the last one");
         self.set_hard(term, vote);
         self.hard_at = Some(at);
     }
@@ -29,7 +30,10 @@ impl Kept {
     }
 
     pub(crate) fn entries(&mut self, at: Position, first: u64, last: u64) {
+        assert!(first <= last, "no entries from {first} to {last}");
         self.truncate_from(first);
+        let before = self.entries.back();
+        assert!(before.is_none_or(|(before, _, _)| *before < at), "a record before the last one");
         self.entries.push_back((at, first, last));
     }
 
@@ -43,6 +47,7 @@ impl Kept {
     }
 
     pub(crate) fn mark(&mut self, at: Position, index: u64, keeps_suffix: bool) {
+        assert!(self.mark_at.is_none_or(|before| before < at), "a mark before the last one");
         self.mark_at = Some(at);
         self.hard_at = Some(at);
         if !keeps_suffix {

@@ -186,7 +186,8 @@ impl Raft {
             role: Role::Follower { leader: None, incoming: None },
             deadline: now,
             // A lease it helped to give before the crash may still run: it acts as if it had just heard.
-            heard: Some(now),
+            // Who never knew a term has helped nobody.
+            heard: (kept.term > 0).then_some(now),
             prng,
             told: (kept.term, None, false),
             kept,

@@ -138,8 +138,9 @@ impl Conn {
             self.unanswered_bytes.set(self.unanswered_bytes.get() - *size);
             asked.pop_front();
         }
-        if !self.closing.get() {
+        if !self.closing.get() && !self.broken.get() {
             self.outbox.borrow_mut().push(bytes);
+            self.limit();
         }
         !self.dirty.replace(true)
     }
@@ -162,26 +163,34 @@ impl Conn {
         self.outbox.borrow_mut().push(bytes);
     }
 
+    /// Gives up a client that is too far behind. Looked at with each reply, not once a turn, so that a turn
+    /// with many large answers does not pile them all up first.
+    fn limit(&self) {
+        let mut outbox = self.outbox.borrow_mut();
+        if outbox.len() > MAX_OUTBOX && outbox.flush(&self.socket).is_err() {
+            self.broken.set(true);
+        }
+        if outbox.len() > MAX_OUTBOX {
+            tracing::warn!(
+                client = %self.address,
+                waiting_bytes = outbox.len(),
+                limit_bytes = MAX_OUTBOX,
+                "closing a client that does not read its replies"
+            );
+            self.broken.set(true);
+        }
+        if self.broken.get() {
+            outbox.clear();
+        }
+    }
+
     /// One write for all replies of a turn; wakes the task if that changes what it waits for.
     pub(crate) fn flush(&self) {
         self.dirty.set(false);
         let mut outbox = self.outbox.borrow_mut();
-        match outbox.flush(&self.socket) {
-            Ok(_) if outbox.len() <= MAX_OUTBOX => {}
-            Ok(_) => {
-                tracing::warn!(
-                    client = %self.address,
-                    waiting_bytes = outbox.len(),
-                    limit_bytes = MAX_OUTBOX,
-                    "closing a client that does not read its replies"
-                );
-                self.broken.set(true);
-                outbox.clear();
-            }
-            Err(_) => {
-                self.broken.set(true);
-                outbox.clear();
-            }
+        if outbox.flush(&self.socket).is_err() {
+            self.broken.set(true);
+            outbox.clear();
         }
         let waits = outbox.len() > 0;
         drop(outbox);

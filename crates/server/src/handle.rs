@@ -182,6 +182,17 @@ pub fn start(options: NodeOptions, listeners: Listeners) -> Result<NodeHandle, S
     })
 }
 
+/// Raises the limit of open files to what the machine allows: the usual soft limit of 1024 is for programs
+/// that use `select`, and clients beyond it could not be accepted.
+fn raise_file_limit() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        tracing::warn!(%error, "cannot raise the limit of open files");
+    }
+}
+
 /// What opening a folder gives.
 pub(crate) struct Opened<P: Served, J> {
     pub(crate) host: Host<P>,
@@ -197,6 +208,7 @@ pub(crate) fn start_with<P: Served, J: Journal>(
     + Send
     + 'static,
 ) -> Result<NodeHandle, StartError> {
+    raise_file_limit();
     let disk = FileDisk::open(&options.dir).map_err(StartError::Folder)?;
     let seed = clock::seed().map_err(|e| StartError::Machine("read /dev/urandom", e))?;
     let addresses = listeners.addresses;

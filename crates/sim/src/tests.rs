@@ -220,6 +220,15 @@ fn run(seed: u64, planted: Planted, calm: bool) -> Run {
             Event::Down { .. } | Event::Up { .. } => {}
         }
     }
+    // Progress, once all is well.
+    world.calm();
+    world.request(NodeId(1), Ask::Store(1_000_000)).ok().expect("every node is up");
+    let answered = |event| matches!(event, Event::Output { output: 1_000_000, .. });
+    let mut progress = false;
+    while let Some(event) = world.run_until(at(6_000)) {
+        progress |= answered(event);
+    }
+    assert!(progress, "seed {seed}: no progress after all faults ended");
     // Whatever is not durable by now shall not count.
     for node in world.ids().collect::<Vec<_>>() {
         world.crash(node);

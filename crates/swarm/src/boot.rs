@@ -2,9 +2,9 @@
 
 use crate::shadow::Shadow;
 use node::{Config, Event, Node, Packet};
-use sim::{Boot, BootFailed, Booted, Start};
+use sim::{Boot, BootFailed, Booted, SimDisk, Start};
 use stdx::{NodeId, Planted, Position};
-use storage::LogConfig;
+use storage::{Log, LogConfig};
 use wire::Batch;
 
 /// Starts nodes of one cluster and remembers what their logs hold.
@@ -24,6 +24,17 @@ impl NodeBoot {
         let planted: Planted = self.config.planted;
         LogConfig { segment_bytes: self.segment_bytes, planted }
     }
+
+    /// What a node has, after a crash, is what its log gives back.
+    fn read(&mut self, node: NodeId, disk: SimDisk) -> Result<(), BootFailed> {
+        self.shadow.forget(node);
+        let (mut log, _) = Log::open(disk, self.log_config()).map_err(failed)?;
+        log.replay(&mut |at, _, bytes| self.shadow.record(node, at, bytes)).map_err(failed)
+    }
+}
+
+fn failed(error: impl std::fmt::Display) -> BootFailed {
+    BootFailed { reason: error.to_string(), disk: None }
 }
 
 impl Boot for NodeBoot {
@@ -31,16 +42,10 @@ impl Boot for NodeBoot {
 
     fn boot(&mut self, start: Start) -> Result<Booted<Node>, BootFailed> {
         let config = Config { node: start.node, ..self.config.clone() };
+        self.read(start.node, start.disk.clone())?;
         let opened = node::open(start.disk, self.log_config(), config, start.now, start.rng);
-        let mut opened = opened
-            .map_err(|error| BootFailed { reason: error.to_string(), disk: None })?;
+        let mut opened = opened.map_err(failed)?;
         self.events.extend(opened.events.drain(..).map(|event| (start.node, event)));
-        self.shadow.forget(start.node);
-        let shadow = &mut self.shadow;
-        let replayed = opened.log.replay(&mut |at, _, bytes| shadow.record(start.node, at, bytes));
-        if let Err(error) = replayed {
-            return Err(BootFailed { reason: error.to_string(), disk: None });
-        }
         let durable = opened.host.durable();
         assert!(durable.0 > 0, "a start writes one record at least");
         // One record, the raised life, was written by the start itself.

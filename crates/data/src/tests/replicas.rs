@@ -54,6 +54,41 @@ fn the_same_log_gives_the_same_state() {
     assert!(expired > 100 && errors > 1_000 && fine > 10_000, "{expired} {errors} {fine}");
 }
 
+/// Loads whatever `command` needs; answers how often that was.
+fn load_all(db: &mut Db, command: &Args) -> usize {
+    for loads in 0..100 {
+        match db.prepare(command) {
+            Ok(()) => return loads,
+            Err(ticket) => db.loaded(ticket),
+        }
+    }
+    panic!("{command:?} never becomes resident");
+}
+
+#[test]
+fn what_is_not_in_memory_makes_no_difference() {
+    let mut loads = 0;
+    for seed in 0..100 {
+        let mut prng = Prng::new(seed);
+        let mut far = Db::missing(1 << 20, &mut Prng::new(seed), 1, 2);
+        let (mut near, mut now) = (Db::new(1 << 20), 1_000);
+        for index in 1..200 {
+            now += prng.below(300);
+            let (command, cx) = (random_command(&mut prng), at(now, index));
+            loads += load_all(&mut far, &command);
+            let reply = execute(&mut near, cx, &command);
+            assert_eq!(execute(&mut far, cx, &command), reply, "seed {seed}: {command:?}");
+            let limit = prng.index(3);
+            assert_eq!(far.expire_due(now, limit), near.expire_due(now, limit));
+        }
+        far.check_all();
+        assert_eq!(far.digest(), near.digest(), "seed {seed}");
+        far.freeze();
+        assert_eq!(load(&snapshot(&mut far, &mut prng)).digest(), near.digest(), "seed {seed}");
+    }
+    assert!(loads > 1_000, "only {loads} loads");
+}
+
 #[test]
 fn a_frozen_view_ignores_what_follows() {
     for seed in 0..100 {

@@ -240,6 +240,61 @@ fn a_snapshot_keeps_a_suffix_that_both_logs_hold() {
     assert_eq!(late, Some(Ignored::UselessMark));
 }
 
+#[test]
+fn a_follower_commits_no_further_than_it_is_known_to_match() {
+    let mut bench = Bench::new(3);
+    let append = |term, count, commit| Message::Append {
+        term,
+        prev: LogId::default(),
+        entries: (1..=count).map(|index| entry(1, index)).collect(),
+        commit,
+    };
+    bench.hear(PEER, append(1, 3, 0));
+    bench.hear(NodeId(3), append(2, 1, 3));
+    assert_eq!((bench.core.commit_index(), bench.core.last_index()), (1, 3));
+}
+
+#[test]
+fn a_chunk_out_of_order_starts_the_transfer_over() {
+    let mut bench = Bench::new(3);
+    let mark = Mark { index: 9, term: 1, voters: voters(3) };
+    for seq in [0, 2] {
+        let bytes = b"z".as_slice().into();
+        let mark = mark.clone();
+        bench.hear(PEER, Message::Chunk { term: 1, transfer: 1, mark, seq, bytes, last: false });
+    }
+    let staged = bench.outputs.iter().filter(|o| matches!(o, Output::Chunk { .. })).count();
+    assert_eq!(staged, 1, "the one that was next");
+    let (_, answer) = bench.sent.last().expect("an answer");
+    assert_eq!(*answer, Message::ChunkAck { term: 1, transfer: 1, next: 0 });
+}
+
+#[test]
+fn a_snapshot_that_came_too_late_is_followed_by_another() {
+    let mut bench = Bench::leader();
+    bench.hear(PEER, Message::AppendAck { term: 1, matched: 1 });
+    for context in 0..2 {
+        bench.propose(context);
+    }
+    bench.hear(PEER, Message::AppendAck { term: 1, matched: 3 });
+    let mark = |index| Mark { index, term: 1, voters: voters(2) };
+    bench.step(at(1000), Input::Request(Request::Compact { mark: mark(2) }));
+    // As if the follower had been found to need the snapshot up to 2.
+    let progress = bench.core.leader_mut().expect("it leads").followers.get_mut(&PEER);
+    let progress = progress.expect("the peer");
+    progress.matched = 0;
+    let now = at(1000).mono;
+    bench.core.start_transfer(PEER, now, &mut bench.out);
+    bench.out.drain();
+    let bytes = b"z".as_slice().into();
+    let chunk = Request::Chunk { to: PEER, transfer: 1, mark: mark(2), seq: 0, bytes, last: true };
+    assert_eq!(bench.step(at(1000), Input::Request(chunk)), None);
+    bench.step(at(1000), Input::Request(Request::Compact { mark: mark(3) }));
+    bench.hear(PEER, Message::AppendAck { term: 1, matched: 2 });
+    assert!(bench.outputs.contains(&Output::TransferOver { to: PEER, transfer: 1 }));
+    assert!(bench.outputs.contains(&Output::NeedChunk { to: PEER, transfer: 2, seq: 0 }));
+}
+
 /// Whatever a voter says, true or not, changes the state within its invariants or is ignored.
 #[test]
 fn nothing_a_peer_says_panics() {

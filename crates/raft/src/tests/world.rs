@@ -467,7 +467,6 @@ fn random_worlds_are_safe_and_recover() {
         sum.lost_records += seen.lost_records;
         sum.restarts += seen.restarts;
     }
-    std::println!("{sum:?}");
     assert!(sum.elections > 300 && sum.committed > 3000 && sum.reads > 300, "{sum:?}");
     assert!(sum.truncated > 20 && sum.installed > 20 && sum.compactions > 300, "{sum:?}");
     assert!(sum.lost_records > 100 && sum.restarts > 300, "{sum:?}");

@@ -56,6 +56,11 @@ impl Args {
         self.bytes.len()
     }
 
+    /// How much memory is set aside for them.
+    pub(crate) fn capacity(&self) -> usize {
+        self.bytes.capacity() + self.ends.capacity() * size_of::<u32>()
+    }
+
     /// Argument `i`, 0 being the name. Panics if there is none.
     pub fn get(&self, i: usize) -> &[u8] {
         let from = if i == 0 { 0 } else { self.ends[i - 1] as usize };

@@ -142,6 +142,11 @@ impl Parser {
         self.line.len() + self.args.bytes_len()
     }
 
+    /// How much memory is set aside for it.
+    pub fn capacity(&self) -> usize {
+        self.line.capacity() + self.args.capacity()
+    }
+
     /// Takes all of `input` and appends the commands it completes to `out`; none is empty. After an error (the
     /// commands before it are in `out`) every later call returns it again.
     pub fn parse(&mut self, input: &[u8], out: &mut Vec<Args>) -> Result<(), ProtocolError> {

@@ -1,0 +1,191 @@
+//! A simulated Redis client: commands as RESP bytes, replies from RESP bytes, and what each reply means.
+
+use crate::model::{Answer, Command, Part};
+use crate::workload::{Asked, Meaning, Source};
+use check::Outcome;
+use node::ConnId;
+use std::collections::VecDeque;
+use stdx::{Bytes, NodeId};
+use wire::resp::{Args, Incoming, Limits, Parser, Reply, ReplyParser};
+
+/// One client and its connection.
+#[derive(Debug)]
+pub(crate) struct Client {
+    pub(crate) number: u64,
+    pub(crate) source: Source,
+    /// Always this node, for a client that looks at one node only.
+    pub(crate) home: Option<NodeId>,
+    /// The database it selects.
+    pub(crate) db: u64,
+    pub(crate) link: Option<Link>,
+    /// Counts requests, so that a token of an earlier one is told apart.
+    pub(crate) round: u64,
+    /// What a transaction is to be built on, once WATCH and GET are answered.
+    pub(crate) watched: Watched,
+    /// What a probe still has to do, last first.
+    pub(crate) agenda: Vec<Asked>,
+    pub(crate) done: u64,
+}
+
+/// A connection.
+#[derive(Debug)]
+pub(crate) struct Link {
+    pub(crate) node: NodeId,
+    pub(crate) conn: ConnId,
+    /// The server's side: commands as it parses them.
+    requests: Parser,
+    replies: ReplyParser,
+    pub(crate) pending: VecDeque<Pending>,
+}
+
+/// A command without its reply.
+#[derive(Debug)]
+pub(crate) struct Pending {
+    pub(crate) meaning: Meaning,
+    /// Its number in the history, if it has one.
+    pub(crate) number: Option<usize>,
+}
+
+/// How far a transaction has come.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Watched {
+    /// None is on its way.
+    #[default]
+    No,
+    /// WATCH is answered.
+    Watching,
+    /// GET is answered as well: this is what the key held.
+    Seen(Bytes, Option<Bytes>),
+    /// One of the two was refused.
+    Spoilt,
+}
+
+impl Link {
+    pub(crate) fn new(node: NodeId, conn: ConnId) -> Link {
+        Link {
+            node,
+            conn,
+            requests: Parser::new(Limits::default()),
+            replies: ReplyParser::new(),
+            pending: VecDeque::new(),
+        }
+    }
+
+    /// What the server makes of the bytes that the client sends.
+    pub(crate) fn commands(&mut self, asked: &[Asked]) -> Vec<Args> {
+        let mut bytes = Vec::new();
+        for Asked { args, .. } in asked {
+            args.encode_resp(&mut bytes);
+        }
+        let mut commands = Vec::new();
+        // In two pieces, as a socket might bring them.
+        let (front, back) = bytes.split_at(bytes.len() / 2);
+        for piece in [front, back] {
+            let parsed = self.requests.parse(piece, &mut commands);
+            assert!(parsed.is_ok(), "our own commands do not parse: {parsed:?}");
+        }
+        assert_eq!(commands.len(), asked.len(), "a command was lost in its encoding");
+        commands
+    }
+
+    /// The replies in what the server sent, each with what it answers.
+    pub(crate) fn answers(&mut self, bytes: &[u8]) -> Result<Vec<(Pending, Reply)>, String> {
+        self.replies.feed(bytes);
+        let mut all = Vec::new();
+        loop {
+            match self.replies.next() {
+                Ok(None) => return Ok(all),
+                Ok(Some(Incoming::Push(push))) => return Err(format!("nobody asked for {push:?}")),
+                Ok(Some(Incoming::Reply(reply))) => match self.pending.pop_front() {
+                    Some(pending) => all.push((pending, reply)),
+                    None => return Err(format!("a reply to nothing: {reply:?}")),
+                },
+                Err(error) => return Err(error.to_string()),
+            }
+        }
+    }
+}
+
+/// What a client may conclude from an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// Nothing was done, and nothing will be.
+    NoQuorum,
+    /// Nothing was done: ask again.
+    Later,
+    /// Nobody knows.
+    Unknown,
+    /// Nothing was done, since it makes no sense.
+    Invalid,
+}
+
+/// What an error text means (architecture.md section 4, Answers).
+pub(crate) fn refusal(text: &str) -> Result<Refusal, String> {
+    match text.split(' ').next().unwrap_or_default() {
+        "CLUSTERDOWN" => Ok(Refusal::NoQuorum),
+        "TRYAGAIN" => Ok(Refusal::Later),
+        "UNKNOWN" => Ok(Refusal::Unknown),
+        "ERR" | "CROSSSLOT" | "EXECABORT" => Ok(Refusal::Invalid),
+        _ => Err(format!("an error of no known kind: {text}")),
+    }
+}
+
+/// What an operation's reply says to the model.
+pub(crate) fn outcome(parts: &[Part], reply: &Reply) -> Result<Outcome<Vec<Answer>>, String> {
+    if let Reply::Error(text) = reply {
+        let unknown = refusal(text)? == Refusal::Unknown;
+        return Ok(if unknown { Outcome::Unknown } else { Outcome::Failed });
+    }
+    if let [part] = parts {
+        return Ok(Outcome::Ok(vec![answer(part, reply)?]));
+    }
+    match reply {
+        // MSET.
+        Reply::Simple(_) => Ok(Outcome::Ok(vec![Answer::Done; parts.len()])),
+        Reply::Array(replies) if replies.len() == parts.len() => {
+            let answers = parts.iter().zip(replies).map(|(part, reply)| answer(part, reply));
+            answers.collect::<Result<Vec<_>, _>>().map(Outcome::Ok)
+        }
+        other => Err(format!("{other:?} does not answer {parts:?}")),
+    }
+}
+
+/// What EXEC's reply says: the guard first, then each command.
+pub(crate) fn executed(parts: &[Part], reply: &Reply) -> Result<Outcome<Vec<Answer>>, String> {
+    match reply {
+        // WATCH saw a change: nothing was done.
+        Reply::Null | Reply::NullArray => Ok(Outcome::Failed),
+        Reply::Error(text) => {
+            let unknown = refusal(text)? == Refusal::Unknown;
+            Ok(if unknown { Outcome::Unknown } else { Outcome::Failed })
+        }
+        Reply::Array(replies) if replies.len() + 1 == parts.len() => {
+            let mut answers = vec![Answer::Done];
+            for (part, reply) in parts[1..].iter().zip(replies) {
+                answers.push(answer(part, reply)?);
+            }
+            Ok(Outcome::Ok(answers))
+        }
+        other => Err(format!("{other:?} does not answer EXEC of {parts:?}")),
+    }
+}
+
+fn answer(part: &Part, reply: &Reply) -> Result<Answer, String> {
+    let conditional = matches!(part.command, Command::SetNx(_));
+    match (&part.command, reply) {
+        (Command::Set(_), Reply::Simple(_)) => Ok(Answer::Done),
+        (Command::SetNx(_), Reply::Simple(_)) => Ok(Answer::Done),
+        (Command::Get | Command::GetSet(_) | Command::GetDel, Reply::Bulk(value)) => {
+            Ok(Answer::Value(Some(value.clone())))
+        }
+        (Command::Get | Command::GetSet(_) | Command::GetDel, Reply::Null) => {
+            Ok(Answer::Value(None))
+        }
+        (_, Reply::Null) if conditional => Ok(Answer::Value(None)),
+        (
+            Command::Del | Command::Exists | Command::Incr(_) | Command::Append(_),
+            Reply::Int(n),
+        ) => Ok(Answer::Int(*n)),
+        _ => Err(format!("{reply:?} does not answer {part:?}")),
+    }
+}

@@ -1,0 +1,4 @@
+//! Seeds and mutants.
+
+mod seeds;
+mod debug;
