@@ -4,8 +4,10 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command speaks to its terminal")]
 #![forbid(unsafe_code)]
 
+mod campaign;
 mod ci;
 mod help;
+mod measure;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -31,9 +33,19 @@ struct Command {
 /// All there are, in the order in which `help` lists them.
 const COMMANDS: &[Command] = &[
     Command {
+        name: "campaign",
+        about: "swarm seeds: --seeds FROM..TO, --jobs N, --mutants; --seed N replays one",
+        run: campaign::run,
+    },
+    Command {
         name: "ci",
         about: "format check, lints as errors, tests: what .ci/run does",
         run: ci::run,
+    },
+    Command {
+        name: "measure",
+        about: "[kills]: real-time figures of the release binary, to docs/measurements/",
+        run: measure::run,
     },
     Command { name: "help", about: "this list", run: help::run },
 ];

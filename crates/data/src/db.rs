@@ -6,13 +6,19 @@ use core::hash::Hasher;
 use std::collections::BTreeSet;
 use stdx::{Bytes, Digest, Prng};
 use storage::{Lookup, MemoryTable, MissingTable, Table, Ticket, Weigh};
-use wire::Wire;
 use wire::resp::Args;
+use wire::{Wire, WireError};
 
 /// Redis' `proto-max-bulk-len`.
 const DEFAULT_MAX_VALUE: usize = 512 << 20;
+/// How many counts of removals there are.
+const BUCKETS: usize = 256;
 /// How many further keys [`Db::check`] looks up; each would cost a hash.
 const CHECKED: usize = 16;
+
+fn bucket(key: &[u8]) -> usize {
+    (storage::hash_of(key) % BUCKETS as u64) as usize
+}
 
 impl Weigh for Entry {
     fn weight(&self) -> usize {
@@ -27,6 +33,9 @@ pub struct Db {
     pub(crate) table: MissingTable<MemoryTable<Entry>>,
     /// When, and which key: exactly the entries that have an expiry.
     expiries: BTreeSet<(u64, Bytes)>,
+    /// How many keys were removed so far, by whatever, per bucket of their hash: what WATCH of an absent key
+    /// compares. Buckets keep the removal of one key from spoiling the watches of most others.
+    removals: Vec<u64>,
     max_value: usize,
 }
 
@@ -41,13 +50,13 @@ impl Db {
     /// APPEND's answer depends on it.
     pub fn new(max_value: usize) -> Db {
         let table = MissingTable::never(MemoryTable::default());
-        Db { table, expiries: BTreeSet::new(), max_value }
+        Db { table, expiries: BTreeSet::new(), removals: vec![0; BUCKETS], max_value }
     }
 
     /// As [`Db::new`], with about `part` in `whole` keys not in memory until loaded, for the simulator.
     pub fn missing(max_value: usize, prng: &mut Prng, part: u64, whole: u64) -> Db {
         let table = MissingTable::new(MemoryTable::default(), prng, part, whole);
-        Db { table, expiries: BTreeSet::new(), max_value }
+        Db { table, expiries: BTreeSet::new(), removals: vec![0; BUCKETS], max_value }
     }
 
     /// The load of `ticket` is done.
@@ -104,9 +113,27 @@ impl Db {
         self.expiries.iter().take_while(|(at, _)| *at <= now_ms).count()
     }
 
-    /// The log index of the last write to `key`; 0 if it is absent at `now_ms`. WATCH compares it.
+    /// The log index of the last write to `key`. WATCH compares it. Of a key that is absent at `now_ms`, a number
+    /// no index reaches, which changes whenever any key is removed: else a key that came and went between WATCH
+    /// and EXEC would look untouched.
     pub fn modified(&self, key: &[u8], now_ms: u64) -> u64 {
-        self.get(key).filter(|entry| !entry.is_due(now_ms)).map_or(0, |entry| entry.modified)
+        const ABSENT: u64 = 1 << 62;
+        let entry = self.get(key).filter(|entry| !entry.is_due(now_ms));
+        entry.map_or(ABSENT | self.removals[bucket(key)], |entry| entry.modified)
+    }
+
+    /// How many keys were removed so far: part of the replicated state, beside the entries.
+    pub fn removals(&self) -> &[u64] {
+        &self.removals
+    }
+
+    /// Continues the counts of a snapshot; those of another version's buckets are refused.
+    pub fn set_removals(&mut self, removals: Vec<u64>) -> Result<(), WireError> {
+        if removals.len() != BUCKETS {
+            return Err(WireError::Invalid("count of removal buckets"));
+        }
+        self.removals = removals;
+        Ok(())
     }
 
     /// Removes at most `limit` keys that are due at `now_ms`, in the order of expiry and key; answers how many.
@@ -119,6 +146,7 @@ impl Db {
             // The entry itself need not be in memory for this.
             let (_, key) = self.expiries.pop_first().expect("just seen");
             self.table.remove(&key);
+            self.removals[bucket(&key)] += 1;
         }
         limit
     }
@@ -161,6 +189,7 @@ impl Db {
 
     pub(crate) fn remove(&mut self, key: &[u8]) -> Option<Entry> {
         let old = self.table.remove(key)?;
+        self.removals[bucket(key)] += 1;
         if let Some(at) = old.expiry {
             let was_indexed = self.expiries.remove(&(at, Bytes::from(key)));
             assert!(was_indexed, "an expiry was missing in the index");
@@ -170,6 +199,7 @@ impl Db {
 
     pub(crate) fn clear(&mut self) {
         self.table.clear();
+        self.removals.iter_mut().for_each(|count| *count += 1);
         self.expiries.clear();
     }
 
@@ -214,6 +244,7 @@ impl Db {
             digest.write(&bytes);
         });
         digest.write_u64(self.table.len() as u64);
+        self.removals.iter().for_each(|count| digest.write_u64(*count));
         digest.finish()
     }
 

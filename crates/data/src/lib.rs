@@ -1,7 +1,7 @@
 //! Values and Redis commands: a deterministic state machine with no clock and no chance of its own.
 //!
-//! What Redis 7.2 documents is the specification (<https://redis.io/commands>); what differs is listed in
-//! `docs/compatibility.md` of the repository and at the command that differs.
+//! What Redis 7.2 documents is the specification (<https://redis.io/commands>); what differs is said where it
+//! differs: decimals in `number`, COPY's DB in `commands/generic`, RANDOMKEY in `commands/scan`.
 //!
 //! | file | what |
 //! | --- | --- |
@@ -54,8 +54,11 @@ use wire::resp::{Args, Reply};
 /// that every replica uses the same.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Context {
-    /// The group's time, in milliseconds since 1970.
+    /// In a write the group's time, in a read the leader's if that is later: milliseconds since 1970.
     pub now_ms: u64,
+    /// The group's time: what is due by it is absent already, committed. Not after `now_ms`; in a write the
+    /// same.
+    pub committed_ms: u64,
     /// The log index being applied (of the last applied entry, in a read).
     pub index: u64,
     /// For commands that choose.

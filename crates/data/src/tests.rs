@@ -14,7 +14,7 @@ fn args(line: &str) -> Args {
 }
 
 fn at(now_ms: u64, index: u64) -> Context {
-    Context { now_ms, index, seed: index }
+    Context { now_ms, committed_ms: 0, index, seed: index }
 }
 
 /// Executes a line whose arguments hold no blanks.

@@ -39,7 +39,7 @@ impl<'a> View<'a> {
     /// How many keys there are.
     pub fn count(&self) -> usize {
         let due = self.db.due(self.cx.now_ms);
-        if due > 0 {
+        if due > self.db.due(self.cx.committed_ms) {
             self.due.set(true);
         }
         self.db.len() - due
@@ -56,7 +56,7 @@ impl<'a> View<'a> {
 
     fn living(&self, entry: &Entry) -> bool {
         let due = entry.is_due(self.cx.now_ms);
-        if due {
+        if due && !entry.is_due(self.cx.committed_ms) {
             self.due.set(true);
         }
         !due

@@ -24,6 +24,11 @@ pub enum Request {
         /// As parsed from RESP; none is empty.
         commands: Vec<Args>,
     },
+    /// The bytes of the [`Output::Reply`] that asked for a `report` were written to the client.
+    Written {
+        /// The connection.
+        conn: ConnId,
+    },
     /// The client is gone, or broke the protocol.
     Closed {
         /// The connection.
@@ -44,6 +49,9 @@ pub enum Output {
         bytes: Vec<u8>,
         /// How many commands these bytes answer.
         answered: usize,
+        /// Whether [`Request::Written`] is wanted once they are written: a client that does not read is not
+        /// served further.
+        report: bool,
     },
     /// Close the connection once everything before was written (QUIT, CLIENT KILL).
     Close {

@@ -86,7 +86,15 @@ pub(crate) struct Conn {
     pub(crate) fresh: bool,
     pub(crate) muted: Muted,
     pub(crate) timeout: Option<Duration>,
+    /// The deadline of commands put back into the queue: it is theirs however often they are taken anew.
+    pub(crate) requeued: Option<Instant>,
+    /// That deadline, while the first of them is being taken.
+    pub(crate) limit: Option<Instant>,
     pub(crate) closing: bool,
+    /// Bytes handed over and not yet reported as written.
+    pub(crate) given: usize,
+    /// How many of them the report under way will cover.
+    pub(crate) reported: Option<usize>,
     /// Replies not yet handed over, and how many commands they answer.
     pub(crate) out: Vec<u8>,
     pub(crate) answered: usize,
@@ -136,8 +144,9 @@ pub(crate) enum What {
     Decide { name: String, epoch: u64, implicit: bool },
     /// The catalog is asked for its newest state; then the commands are taken anew.
     Refresh,
-    /// The catalog here must reach this epoch; then the commands are taken anew.
-    Epoch(u64),
+    /// The catalog here must reach this epoch; then the commands are taken anew, the first one knowing that
+    /// the catalog is as new as it if `fresh`.
+    Epoch { epoch: u64, fresh: bool },
 }
 
 /// How the parts of one command become one reply.

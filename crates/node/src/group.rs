@@ -5,7 +5,7 @@ use crate::machine::Machine;
 use crate::message::Replica;
 use crate::proposal::Body;
 use crate::snapshot::{Kept, Staging, View};
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use protocol::Effects;
 use raft::{Entry, Raft};
 use stdx::{NodeId, Now, Position};
@@ -29,6 +29,8 @@ pub struct Group {
     /// Reads by context: waiting for confirmation, or for the state to reach their index.
     pub(crate) reads: BTreeMap<u64, PendingRead>,
     pub(crate) next_context: u64,
+    /// Forwarded writes appended in this term and not applied yet: a retry needs no second entry.
+    pub(crate) forwarded: BTreeSet<(NodeId, u64, u64)>,
     /// The index of a tick that is on its way.
     pub(crate) tick: Option<u64>,
     /// The frozen view, if a snapshot is being written or sent.
@@ -71,10 +73,11 @@ impl Clone for Group {
             paused: self.paused,
             reads: self.reads.clone(),
             next_context: self.next_context,
+            forwarded: self.forwarded.clone(),
             tick: self.tick,
             view: self.view.clone(),
             staging: self.staging.clone(),
-            kept: self.kept.clone(),
+            kept: self.kept,
             elections: self.elections,
             snapshots: self.snapshots,
         }
@@ -96,6 +99,7 @@ impl Group {
             paused: None,
             reads: BTreeMap::new(),
             next_context: 0,
+            forwarded: BTreeSet::new(),
             tick: None,
             view: None,
             staging: None,

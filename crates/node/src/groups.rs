@@ -105,6 +105,8 @@ impl Node {
     ) {
         let group = self.groups.get_mut(&id).expect("its core just spoke");
         group.tick = None;
+        group.forwarded.clear();
+        group.staging = None; // Its sender's transfer ended with its leadership.
         if leading {
             group.elections += 1;
         }
@@ -192,6 +194,7 @@ impl Node {
             group.applied_term = entry.term;
             applied = true;
             if let Some(session) = proposal.body.session {
+                group.forwarded.remove(&(session.node, session.life, session.sequence));
                 let asker =
                     Asker { node: session.node, life: session.life, number: session.sequence };
                 self.answer_write(now, id, asker, outcome, out);
@@ -288,8 +291,18 @@ impl Node {
         if session.node != from {
             return; // Another's session.
         }
-        if let Err(leader) = self.propose(now, id, body, out) {
-            self.send_answer(id, asker, false, Outcome::NotLeader(leader), out);
+        let name = (session.node, session.life, session.sequence);
+        if self.groups.get(&id).is_some_and(|group| group.forwarded.contains(&name)) {
+            return; // A retry of what is in the log already: its answer comes when it is applied.
+        }
+        match self.propose(now, id, body, out) {
+            Ok(()) => {
+                let group = self.groups.get_mut(&id).expect("just proposed to");
+                group.forwarded.insert(name);
+            }
+            Err(leader) => {
+                self.send_answer(id, asker, false, Outcome::NotLeader(leader), out);
+            }
         }
     }
 

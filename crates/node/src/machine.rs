@@ -14,6 +14,10 @@ use wire::{Reader, Wire, WireError, wire_enum};
 
 /// How many due keys one entry removes beyond those its own command touches.
 const EXPIRE_PER_ENTRY: usize = 16;
+/// A batch ends once its replies have more bytes than this.
+const BATCH_REPLIES: usize = 4 << 20;
+/// One reply may have this many bytes more than the longest value: it fits a frame between nodes.
+const LONGEST_REPLY: usize = 32 << 20;
 /// How many keys one `CountPrefix` step looks at.
 const COUNT_STEP: usize = 20_000;
 
@@ -48,13 +52,24 @@ pub(crate) struct Keys {
 /// The first chunk of a snapshot: all but the keys.
 #[derive(Clone, Debug)]
 enum Header {
-    Catalog { applied: u64, time: WallClock, sessions: Sessions, catalog: Box<Catalog> },
-    Keyspace { applied: u64, time: WallClock, sessions: Sessions, fences: BTreeMap<String, u64> },
+    Catalog {
+        applied: u64,
+        time: WallClock,
+        sessions: Sessions,
+        catalog: Box<Catalog>,
+    },
+    Keyspace {
+        applied: u64,
+        time: WallClock,
+        sessions: Sessions,
+        fences: BTreeMap<String, u64>,
+        removals: Vec<u64>,
+    },
 }
 
 wire_enum!(Header, version 1 {
     1 => Catalog { applied, time, sessions, catalog },
-    2 => Keyspace { applied, time, sessions, fences },
+    2 => Keyspace { applied, time, sessions, fences, removals },
 });
 
 /// Why a read cannot be answered yet.
@@ -129,9 +144,7 @@ impl Machine {
             Operation::Batch(items) => {
                 for item in items {
                     item.commands().try_for_each(|args| keys.db.prepare(args))?;
-                    if let Item::Exec { watches, .. } = item {
-                        watches.iter().try_for_each(|(key, _)| keys.db.prepare_key(key))?;
-                    }
+                    item.watches().iter().try_for_each(|(key, _)| keys.db.prepare_key(key))?;
                 }
                 Ok(())
             }
@@ -156,10 +169,10 @@ impl Machine {
         let Some(session) = &proposal.body.session else {
             return self.execute(index, proposal);
         };
-        if !self.planted.is(Mutant::ForgetSessions) {
-            if let Err(outcome) = self.sessions.admit(session) {
-                return outcome;
-            }
+        if !self.planted.is(Mutant::ForgetSessions)
+            && let Err(outcome) = self.sessions.admit(session)
+        {
+            return outcome;
         }
         let outcome = self.execute(index, proposal);
         // A stale request did nothing: it comes back under another number, routed anew.
@@ -173,15 +186,19 @@ impl Machine {
         if let Some(epoch) = self.stale(&proposal.body) {
             return Outcome::Stale(epoch);
         }
-        let mut cx = Context { now_ms: self.time.millis(), index, seed: proposal.seed };
+        let time = self.time.millis();
+        let mut cx = Context { now_ms: time, committed_ms: time, index, seed: proposal.seed };
         match (&mut self.state, &proposal.body.operation) {
             (State::Keyspace(keys), Operation::Batch(items)) => {
-                let mut replies = Vec::with_capacity(items.len());
+                let mut replies = Replies::new(items.len(), &keys.db);
                 for item in items {
+                    if replies.full() {
+                        break;
+                    }
                     replies.push(execute_item(&mut keys.db, cx, item));
                     cx.seed = Prng::new(cx.seed).next_u64();
                 }
-                Outcome::Done(replies)
+                Outcome::Done(replies.list)
             }
             (State::Keyspace(keys), Operation::Fence { name, epoch }) => {
                 let fence = keys.fences.entry(name.clone()).or_default();
@@ -208,11 +225,11 @@ impl Machine {
             keys.fences.get(name).copied().filter(|epoch| *epoch > body.epoch)
         };
         match &body.operation {
-            Operation::Batch(items) => items
-                .iter()
-                .flat_map(Item::commands)
-                .flat_map(|args| data::command_keys(args))
-                .find_map(fenced),
+            Operation::Batch(items) => items.iter().find_map(|item| {
+                let watched = item.watches().iter().find_map(|(key, _)| fenced(key));
+                let mut named = item.commands().flat_map(data::command_keys);
+                watched.or_else(|| named.find_map(fenced))
+            }),
             Operation::Modified(keys) => keys.iter().find_map(|key| fenced(key)),
             _ => None,
         }
@@ -231,17 +248,23 @@ impl Machine {
         }
         self.prepare(&body.operation).map_err(NotYet::Missing)?;
         let now_ms = self.time.max(wall).millis();
-        let cx = Context { now_ms, index: self.applied, seed };
-        let State::Keyspace(keys) = &mut self.state else {
-            return Ok(Outcome::Done(vec![Reply::ok()]));
+        let committed_ms = self.time.millis();
+        let cx = Context { now_ms, committed_ms, index: self.applied, seed };
+        let keys = match &mut self.state {
+            State::Keyspace(keys) => keys,
+            // How new the asker's own catalog must be.
+            State::Catalog(catalog) => return Ok(Outcome::Done(vec![Reply::int(catalog.epoch)])),
         };
         match &body.operation {
             Operation::Batch(items) => {
-                let mut replies = Vec::with_capacity(items.len());
+                let mut replies = Replies::new(items.len(), &keys.db);
                 for item in items {
-                    replies.push(read_item(&mut keys.db, cx, item).map_err(|Due| NotYet::Due)?);
+                    if replies.full() {
+                        break;
+                    }
+                    replies.push(read_item(&keys.db, cx, item).map_err(|_: Due| NotYet::Due)?);
                 }
-                Ok(Outcome::Done(replies))
+                Ok(Outcome::Done(replies.list))
             }
             Operation::CountPrefix { name, cursor } => {
                 let prefix = [name.as_bytes(), b":"].concat();
@@ -276,7 +299,8 @@ impl Machine {
             }
             State::Keyspace(keys) => {
                 keys.db.freeze();
-                Header::Keyspace { applied, time, sessions, fences: keys.fences.clone() }
+                let (fences, removals) = (keys.fences.clone(), keys.db.removals().to_vec());
+                Header::Keyspace { applied, time, sessions, fences, removals }
             }
         };
         wire::encode(&header)
@@ -301,7 +325,9 @@ impl Machine {
             Header::Catalog { applied, time, sessions, catalog } => {
                 Machine { applied, time, sessions, state: State::Catalog(catalog), planted }
             }
-            Header::Keyspace { applied, time, sessions, fences } => {
+            Header::Keyspace { applied, time, sessions, fences, removals } => {
+                let mut db = db;
+                db.set_removals(removals)?;
                 let state = State::Keyspace(Box::new(Keys { db, fences }));
                 Machine { applied, time, sessions, state, planted }
             }
@@ -341,6 +367,14 @@ impl Machine {
 }
 
 impl Item {
+    /// The keys that must not have changed, and the modify index seen.
+    pub(crate) fn watches(&self) -> &[(Bytes, u64)] {
+        match self {
+            Item::Command(_) => &[],
+            Item::Exec { watches, .. } => watches,
+        }
+    }
+
     /// The commands of the item.
     pub fn commands(&self) -> impl Iterator<Item = &Args> {
         match self {
@@ -348,6 +382,53 @@ impl Item {
             Item::Exec { commands, .. } => commands.iter(),
         }
     }
+}
+
+/// The replies of one batch. It ends early, on every replica at the same command, once they are long: the
+/// gateway sends the rest again, so that no answer outgrows a frame between nodes or a client's buffer.
+struct Replies {
+    list: Vec<Reply>,
+    bytes: usize,
+    longest: usize,
+}
+
+impl Replies {
+    fn new(count: usize, db: &Db) -> Replies {
+        let longest = db.max_value() + LONGEST_REPLY;
+        Replies { list: Vec::with_capacity(count), bytes: 0, longest }
+    }
+
+    fn full(&self) -> bool {
+        self.bytes > BATCH_REPLIES
+    }
+
+    fn push(&mut self, reply: Reply) {
+        let weight = weight(&reply);
+        self.bytes += weight;
+        self.list.push(if weight > self.longest {
+            // What the command did stands; only its answer is too long to give.
+            Reply::err(format!(
+                "ERR done, but the reply has {weight} bytes, more than {}",
+                self.longest
+            ))
+        } else {
+            reply
+        });
+    }
+}
+
+/// About how many bytes a reply takes.
+fn weight(reply: &Reply) -> usize {
+    const FIXED: usize = 8;
+    FIXED
+        + match reply {
+            Reply::Bulk(bytes) => bytes.len(),
+            Reply::Simple(text) | Reply::Error(text) => text.len(),
+            Reply::Array(replies) | Reply::Set(replies) => replies.iter().map(weight).sum(),
+            Reply::Map(pairs) => pairs.iter().map(|(k, v)| weight(k) + weight(v)).sum(),
+            Reply::Verbatim(text) | Reply::Double(text) => text.len(),
+            Reply::Int(_) | Reply::Null | Reply::NullArray | Reply::Bool(_) => 0,
+        }
 }
 
 fn changed(what: &Changed) -> Reply {
@@ -385,7 +466,7 @@ fn execute_item(db: &mut Db, cx: Context, item: &Item) -> Reply {
     }
 }
 
-fn read_item(db: &mut Db, cx: Context, item: &Item) -> Result<Reply, Due> {
+fn read_item(db: &Db, cx: Context, item: &Item) -> Result<Reply, Due> {
     match item {
         Item::Command(args) => data::read(db, cx, args),
         Item::Exec { watches, .. } if !watches_hold(db, cx.now_ms, watches) => Ok(Reply::NullArray),

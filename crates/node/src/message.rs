@@ -100,6 +100,8 @@ pub enum Record {
         peers: Vec<Identity>,
         /// All replicas this node holds.
         replicas: Vec<Replica>,
+        /// Replicas whose records are damaged: they exist, so they are never created again, and are not served.
+        lost: Vec<Lost>,
     },
     /// A replica exists from here on. Without this record none votes, accepts or acknowledges.
     Created(Replica),
@@ -126,7 +128,7 @@ pub enum Record {
 }
 
 wire_enum!(Record, version 1 {
-    1 => Base { identity, peers, replicas },
+    1 => Base { identity, peers, replicas, lost },
     2 => Created(replica),
     3 => Peer(identity),
     4 => Raft { group, record },
@@ -137,11 +139,32 @@ impl protocol::Record for Record {
     fn group(&self) -> u64 {
         match self {
             Record::Base { .. } | Record::Peer(_) => crate::NODE_RECORDS,
-            Record::Created(replica) => replica.group,
-            Record::Raft { group, .. } | Record::Chunk { group, .. } => *group,
+            Record::Created(replica) => tag(replica.group),
+            Record::Raft { group, .. } | Record::Chunk { group, .. } => tag(*group),
         }
     }
 }
+
+/// The tag of a group's records in the log. The log reports damage by tags modulo 64: those of the catalog and
+/// of the node's own records must not be shared, since damage there stops the whole node.
+pub(crate) fn tag(group: GroupId) -> u64 {
+    const SHARED: u64 = 62;
+    match group.checked_sub(1) {
+        None => 0,
+        Some(nth) => nth / SHARED * 64 + 1 + nth % SHARED,
+    }
+}
+
+/// A replica that cannot be served, and where its records are damaged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lost {
+    /// Which.
+    pub info: Replica,
+    /// File and offset.
+    pub place: String,
+}
+
+wire_struct!(Lost { info, place });
 
 /// A node, its disk and its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,7 +1,8 @@
 //! Starting: the log is read, the life durably raised, the core recovered.
 
 use crate::api::{Config, Event};
-use crate::message::{Identity, Record};
+use crate::catalog::CATALOG_GROUP;
+use crate::message::{Identity, Lost, Record, Replica};
 use crate::recover::{Start, founding_replicas, touches_identity};
 use crate::state::Node;
 use core::fmt;
@@ -117,7 +118,9 @@ pub fn open<D: Disk>(
         return Err(OpenError::Record(at, error));
     }
     let base = next_base(&config, &mut rng, &records)?;
-    let Record::Base { identity, .. } = base else { unreachable!("next_base answers a base") };
+    let Record::Base { identity, .. } = base else {
+        return Err(OpenError::Damaged("its start".into()));
+    };
     let mut batch = Batch::new(recovery.next);
     batch.push(base.group(), |out| wire::Wire::encode(&base, out));
     log.append(&batch).map_err(OpenError::Log)?;
@@ -131,13 +134,19 @@ pub fn open<D: Disk>(
     }
     let start = Start { config: config.clone(), identity, damage: recovery.damage };
     let core = Node::recover(start, now, rng, records.into_iter());
-    for (group, place) in &core.damaged {
-        let (keyspace, place) = (format!("group {group}"), place.clone());
+    for lost in core.damaged.values() {
+        let (keyspace, place) = (lost.info.keyspace.name.clone(), lost.place.clone());
+        if lost.info.group == CATALOG_GROUP {
+            return Err(OpenError::Damaged(place));
+        }
         events.push(Event::Damaged { keyspace, place });
     }
     let host = Host::new(config.node, core, durable, INPUTS, config.planted);
     Ok(Opened { host, log, events })
 }
+
+/// Identity, peers, replicas and what is lost.
+type Base = (Identity, Vec<Identity>, Vec<Replica>, Vec<Lost>);
 
 /// Who this node is from now on: the same with a higher life, or new.
 fn next_base(
@@ -146,21 +155,21 @@ fn next_base(
     records: &[(Position, Record)],
 ) -> Result<Record, OpenError> {
     let cluster = cluster_digest(&config.cluster);
-    let mut base: Option<(Identity, Vec<Identity>, Vec<crate::Replica>)> = None;
+    let mut base: Option<Base> = None;
     for (_, record) in records {
         match record {
-            Record::Base { identity, peers, replicas } => {
-                base = Some((*identity, peers.clone(), replicas.clone()));
+            Record::Base { identity, peers, replicas, lost } => {
+                base = Some((*identity, peers.clone(), replicas.clone(), lost.clone()));
             }
             Record::Created(replica) => {
-                if let Some((.., replicas)) = &mut base
+                if let Some((.., replicas, _)) = &mut base
                     && !replicas.iter().any(|held| held.group == replica.group)
                 {
                     replicas.push(replica.clone());
                 }
             }
             Record::Peer(peer) => {
-                if let Some((_, peers, _)) = &mut base {
+                if let Some((_, peers, ..)) = &mut base {
                     peers.retain(|known| known.node != peer.node);
                     peers.push(*peer);
                 }
@@ -168,10 +177,10 @@ fn next_base(
             Record::Raft { .. } | Record::Chunk { .. } => {}
         }
     }
-    let Some((identity, peers, replicas)) = base else {
+    let Some((identity, peers, replicas, lost)) = base else {
         let identity = Identity { node: config.node, cluster, disk: rng.next_u64(), life: 1 };
         let replicas = founding_replicas(config);
-        return Ok(Record::Base { identity, peers: Vec::new(), replicas });
+        return Ok(Record::Base { identity, peers: Vec::new(), replicas, lost: Vec::new() });
     };
     if identity.node != config.node {
         return Err(OpenError::Foreign(format!(
@@ -186,5 +195,5 @@ fn next_base(
         )));
     }
     let identity = Identity { life: identity.life + 1, ..identity };
-    Ok(Record::Base { identity, peers, replicas })
+    Ok(Record::Base { identity, peers, replicas, lost })
 }

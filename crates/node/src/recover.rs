@@ -6,7 +6,7 @@ use crate::contract::Contract;
 use crate::gateway::Gateway;
 use crate::group::Group;
 use crate::machine::Machine;
-use crate::message::{GroupId, Identity, Record, Replica};
+use crate::message::{GroupId, Identity, Lost, Record, Replica, tag};
 use crate::snapshot::Kept;
 use crate::state::{Node, Timer};
 use alloc::collections::BTreeMap;
@@ -55,19 +55,22 @@ pub(crate) fn recover(
     // Which replicas exist comes first: the newest `Base` stands after records of groups that it names, whose
     // snapshots are older than it is.
     for (_, record) in &records {
-        let named = match record {
-            Record::Base { replicas, .. } => replicas.as_slice(),
-            Record::Created(info) => core::slice::from_ref(info),
-            _ => &[],
+        let (named, lost) = match record {
+            Record::Base { replicas, lost, .. } => (replicas.as_slice(), lost.as_slice()),
+            Record::Created(info) => (core::slice::from_ref(info), &[][..]),
+            _ => continue,
         };
-        for info in named {
+        for info in named.iter().chain(lost.iter().map(|lost| &lost.info)) {
             found.entry(info.group).or_insert_with(|| Found::new(info.clone(), oldest));
         }
     }
     for (at, record) in records {
         match record {
-            Record::Base { peers: known, .. } => {
+            Record::Base { peers: known, lost, .. } => {
                 base_at = at;
+                for Lost { info, place } in lost {
+                    found.get_mut(&info.group).expect("named above").damaged = Some(place);
+                }
                 peers = known.into_iter().map(|peer| (peer.node, peer)).collect();
             }
             Record::Created(_) => {}
@@ -126,6 +129,8 @@ impl Found {
                 {
                     self.machine = Some(machine);
                     self.kept = Kept::new(first, *logged);
+                    // An older mark may have outlived the first chunks of its snapshot, which were released.
+                    self.damaged = None;
                 }
                 _ => {
                     let id = self.info.group;
@@ -153,10 +158,10 @@ impl Found {
 
 impl Node {
     fn revive(&mut self, now: Now, id: GroupId, found: Found, damage: &[Damage]) {
-        let hit = damage.iter().find(|damage| damage.groups.covers(id));
+        let hit = damage.iter().find(|damage| damage.groups.covers(tag(id)));
         let place = hit.map(|d| format!("{} offset {}", d.file, d.offset)).or(found.damaged);
         if let Some(place) = place {
-            self.damaged.insert(id, place);
+            self.damaged.insert(id, Lost { info: found.info, place });
             return;
         }
         let machine = found.machine.unwrap_or_else(|| self.first_machine(id));
@@ -192,7 +197,10 @@ impl Node {
         raft::Config {
             election: self.config.election,
             heartbeat: self.config.heartbeat,
-            keep_bytes: usize::try_from(self.config.snapshot_bytes).map_or(16 << 20, |b| b.min(16 << 20)),
+            // Small in the simulator, so that snapshots are sent and appends take several messages.
+            keep_bytes: usize::try_from(self.config.snapshot_bytes)
+                .map_or(16 << 20, |b| b.min(16 << 20)),
+            max_append_bytes: self.config.chunk_bytes.min(1 << 20),
             planted: self.config.planted,
             ..raft::Config::new(info.replica, voters)
         }
@@ -204,7 +212,7 @@ impl Node {
         let missing: Vec<Replica> = self
             .catalog()
             .iter()
-            .filter(|keyspace| !self.groups.contains_key(&keyspace.group))
+            .filter(|keyspace| keyspace.active && !self.groups.contains_key(&keyspace.group))
             .filter(|keyspace| !self.damaged.contains_key(&keyspace.group))
             .filter_map(|keyspace| {
                 let replica = keyspace.replica_on(me)?;
@@ -256,5 +264,5 @@ pub(crate) fn founding_replicas(config: &Config) -> Vec<Replica> {
 
 /// Whether damage makes it impossible to know what this node is.
 pub(crate) fn touches_identity(groups: GroupMask) -> bool {
-    groups.covers(crate::NODE_RECORDS) || groups.covers(CATALOG_GROUP)
+    groups.covers(crate::NODE_RECORDS) || groups.covers(tag(CATALOG_GROUP))
 }

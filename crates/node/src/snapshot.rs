@@ -65,16 +65,27 @@ impl Node {
         let floor = self.config.snapshot_bytes;
         let Some(group) = self.groups.get(&id) else { return };
         let outweighs = group.raft.log_bytes() as u64 > floor.max(group.machine.bytes());
-        let due = if outweighs { Some(id) } else { self.pinning(floor) };
-        let Some(id) = due else { return };
-        let group = self.groups.get_mut(&id).expect("just seen");
-        if group.view.is_some()
-            || group.staging.is_some()
-            || group.machine.applied() <= group.raft.mark().index
-        {
-            return;
+        if outweighs && group.machine.applied() > group.raft.mark().index && self.may_freeze(id) {
+            self.write_snapshot(id, out);
         }
-        self.write_snapshot(id, out);
+        // An idle group writes the snapshot it has once more, further on in the log.
+        if let Some(pinning) = self.pinning(floor)
+            && self.may_freeze(pinning)
+        {
+            self.write_snapshot(pinning, out);
+        }
+    }
+
+    fn may_freeze(&mut self, id: GroupId) -> bool {
+        let group = self.groups.get_mut(&id).expect("just seen");
+        let committed = group.raft.commit_index();
+        if group.staging.as_ref().is_some_and(|staging| staging.mark.index <= committed) {
+            group.staging = None; // The log has brought what the snapshot would have.
+        }
+        group.view.is_none()
+            && group.staging.is_none()
+            && group.machine.applied() >= group.raft.mark().index
+            && group.machine.applied() > 0
     }
 
     /// The group whose oldest record keeps the log long, if the log is several times what it need be.
@@ -135,6 +146,9 @@ impl Node {
         let keyspace = group.info.keyspace.name.clone();
         let index = mark.index;
         self.drive(now, id, Input::Request(raft::Request::Compact { mark }), out);
+        if self.groups[&id].raft.mark().index != index {
+            return; // Overtaken: the core has no use for it, and the chunks are needed by nobody.
+        }
         Node::event(out, Event::Snapshot { keyspace, index, bytes, received: false });
         self.keep_from(id, first, bytes, out);
     }
@@ -156,6 +170,7 @@ impl Node {
             identity: self.identity,
             peers: self.peers.values().copied().collect(),
             replicas: self.groups.values().map(|group| group.info.clone()).collect(),
+            lost: self.damaged.values().cloned().collect(),
         }
     }
 
@@ -227,6 +242,9 @@ impl Node {
         let db = self.empty_db(id);
         let planted = self.config.planted;
         let group = self.groups.get_mut(&id).expect("its core just spoke");
+        if seq == 0 && group.view.take().is_some() {
+            group.machine.thaw(); // One snapshot of a group at a time in the log: recovery pairs them.
+        }
         let loaded = if seq == 0 {
             Machine::stage(&bytes, db, planted).map(|machine| {
                 group.staging = Some(Staging { mark: mark.clone(), machine, first: at, bytes: 0 });

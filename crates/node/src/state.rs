@@ -4,7 +4,7 @@ use crate::api::{Config, ConnId, Event, ReplicaStatus, Status};
 use crate::catalog::{CATALOG_GROUP, Catalog};
 use crate::gateway::Gateway;
 use crate::group::Group;
-use crate::message::{Content, GroupId, Identity, Packet};
+use crate::message::{Content, GroupId, Identity, Lost, Packet};
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use protocol::Effects;
 use stdx::{NodeId, Now, Position, Prng, Timers};
@@ -20,7 +20,7 @@ pub struct Node {
     pub(crate) refused: BTreeSet<NodeId>,
     pub(crate) groups: BTreeMap<GroupId, Group>,
     /// Groups whose records are damaged, and where: they exist but are not served.
-    pub(crate) damaged: BTreeMap<GroupId, String>,
+    pub(crate) damaged: BTreeMap<GroupId, Lost>,
     /// Who leads groups that have no replica here, as far as their members said.
     pub(crate) hints: BTreeMap<GroupId, NodeId>,
     pub(crate) timers: Timers<Timer>,
@@ -82,9 +82,9 @@ impl Node {
     }
 
     fn lost(&self) -> impl Iterator<Item = ReplicaStatus> + '_ {
-        self.damaged.iter().map(|(group, place)| ReplicaStatus {
-            keyspace: format!("group {group}"),
-            damaged: Some(place.clone()),
+        self.damaged.values().map(|lost| ReplicaStatus {
+            keyspace: lost.info.keyspace.name.clone(),
+            damaged: Some(lost.place.clone()),
             ..ReplicaStatus::default()
         })
     }

@@ -30,6 +30,7 @@ impl Protocol for Node {
             Input::Message { from, message } => self.packet_from(now, from, message, out),
             Input::Request(Request::Open { conn, address }) => self.open(now, conn, address),
             Input::Request(Request::Commands { conn, commands }) => self.commands(conn, commands),
+            Input::Request(Request::Written { conn }) => self.written(conn),
             Input::Request(Request::Closed { conn }) => self.closed(conn),
             Input::Request(Request::Drain) => self.gateway.draining = true,
             Input::Deadline => self.expired(now, out),

@@ -9,6 +9,7 @@ use storage::{Log, LogConfig};
 use wire::resp::Args;
 
 mod golden;
+mod hostile;
 
 struct Trio {
     nodes: Vec<(Host<Node>, Log<SimDisk>)>,
@@ -39,9 +40,13 @@ fn config(node: u64) -> Config {
 
 impl Trio {
     fn new() -> Trio {
+        Trio::with(256 << 10, config)
+    }
+
+    fn with(segment_bytes: u64, config: impl Fn(u64) -> Config) -> Trio {
         let nodes = (1..=3)
             .map(|n| {
-                let log = LogConfig { segment_bytes: 256 << 10, ..LogConfig::default() };
+                let log = LogConfig { segment_bytes, ..LogConfig::default() };
                 let now = Now { mono: Instant(1), wall: WallClock(1_000_000), ..Now::default() };
                 let opened =
                     crate::open(SimDisk::default(), log, config(n), now, Prng::new(n)).unwrap();

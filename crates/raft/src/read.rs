@@ -142,6 +142,7 @@ impl Raft {
             return self.step_down(now, out);
         }
         self.deadline = now + self.config.heartbeat;
+        self.drop_dead_transfers(now, out);
         self.heartbeat(out);
     }
 }

@@ -18,7 +18,8 @@ impl Raft {
     /// The host's snapshot reaches up to `mark`: the entries up to it can go.
     pub(crate) fn on_compact(&mut self, mark: Mark, out: &mut Effects<Raft>) -> Handled {
         let ours = self.log.contains(LogId { term: mark.term, index: mark.index });
-        if mark.index <= self.log.mark().index || mark.index > self.commit || !ours {
+        // The same mark again is fine: its snapshot was rewritten further on in the node's log.
+        if mark.index < self.log.mark().index || mark.index > self.commit || !ours {
             return Err(Ignored::UselessMark);
         }
         if mark.voters != self.voters {
@@ -46,7 +47,7 @@ impl Raft {
         leader.transfers += 1;
         let id = leader.transfers;
         let progress = leader.followers.get_mut(&peer).expect("a follower for each peer");
-        let transfer = Transfer { id, mark: None, seq: 0, chunk: None, sent: now };
+        let transfer = Transfer { id, mark: None, seq: 0, chunk: None, sent: now, tries: 0 };
         progress.flow = Flow::Snapshot(transfer);
         // Early: it asks the host for committed state.
         out.output_early(Output::NeedChunk { to: peer, transfer: id, seq: 0 });
@@ -76,26 +77,55 @@ impl Raft {
         }
         transfer.mark = Some(mark.clone());
         transfer.chunk = Some((bytes.clone(), last));
-        transfer.sent = now;
+        (transfer.sent, transfer.tries) = (now, 0);
         // Early: committed state, whatever this replica forgets.
         out.send_early(to, Message::Chunk { term, transfer: id, mark, seq, bytes, last });
         Ok(())
     }
 
-    /// Once more, if the follower is alive and the chunk has had no answer for long.
+    /// Once more, if the follower is alive and nothing has moved for long: a chunk or its answer was lost, the
+    /// host was busy with another snapshot, or the follower's host could not stage it. After some tries the
+    /// transfer starts over.
     pub(crate) fn resend_chunk(&mut self, to: NodeId, now: Instant, out: &mut Effects<Raft>) {
+        const TRIES: u32 = 8;
         let (term, patience) = (self.term, self.config.election.0);
         let Ok(leader) = self.leader_mut() else { return };
         let progress = leader.followers.get_mut(&to).expect("a follower for each peer");
         let Flow::Snapshot(transfer) = &mut progress.flow else { return };
-        if let (Some(mark), Some((bytes, last))) = (&transfer.mark, &transfer.chunk)
-            && now.since(transfer.sent) >= patience
-        {
-            transfer.sent = now;
-            let (mark, bytes, last) = (mark.clone(), bytes.clone(), *last);
-            let (transfer, seq) = (transfer.id, transfer.seq);
-            // Early: committed state, whatever this replica forgets.
-            out.send_early(to, Message::Chunk { term, transfer, mark, seq, bytes, last });
+        if now.since(transfer.sent) < patience {
+            return;
+        }
+        transfer.sent = now;
+        transfer.tries += 1;
+        let (id, seq) = (transfer.id, transfer.seq);
+        match (&transfer.mark, &transfer.chunk) {
+            _ if transfer.tries > TRIES => self.start_transfer(to, now, out),
+            (Some(mark), Some((bytes, last))) => {
+                let (mark, bytes, last) = (mark.clone(), bytes.clone(), *last);
+                // Early: committed state, whatever this replica forgets.
+                out.send_early(to, Message::Chunk { term, transfer: id, mark, seq, bytes, last });
+            }
+            // Early: it asks the host for committed state.
+            (None, _) => out.output_early(Output::NeedChunk { to, transfer: id, seq }),
+            // The host had a view of this transfer and has dropped it.
+            (Some(_), None) => self.start_transfer(to, now, out),
+        }
+    }
+
+    /// A follower that has died in mid-transfer must not keep the host's view frozen.
+    pub(crate) fn drop_dead_transfers(&mut self, now: Instant, out: &mut Effects<Raft>) {
+        let silence = self.config.election.1 * 10;
+        let Ok(leader) = self.leader_mut() else { return };
+        for (to, progress) in &mut leader.followers {
+            if let Flow::Snapshot(transfer) = &progress.flow
+                && now.since(progress.heard) > silence
+            {
+                let over = Output::TransferOver { to: *to, transfer: transfer.id };
+                // It probes again when it answers again. Early: it promises nothing.
+                let next = progress.matched + 1;
+                progress.flow = Flow::Probe { next, asked: Some(now) };
+                out.output_early(over);
+            }
         }
     }
 
@@ -117,10 +147,10 @@ impl Raft {
         if next != transfer.seq + 1 {
             return Err(Ignored::StaleReply);
         }
-        transfer.sent = now;
         if last {
-            return Ok(()); // it installs; its AppendAck ends the transfer
+            return Ok(()); // It installs; its AppendAck ends the transfer.
         }
+        (transfer.sent, transfer.tries) = (now, 0);
         transfer.seq = next;
         transfer.chunk = None;
         // Early: it asks the host for committed state.

@@ -108,7 +108,10 @@ pub(crate) struct Transfer {
     pub(crate) seq: u64,
     /// The chunk in flight, or none while the host is asked for it; and whether it is the last.
     pub(crate) chunk: Option<(Bytes, bool)>,
+    /// When something of this transfer last moved.
     pub(crate) sent: Instant,
+    /// How often that was waited for in vain.
+    pub(crate) tries: u32,
 }
 
 /// Reads waiting for proof that this replica still led when they arrived.

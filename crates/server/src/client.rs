@@ -51,12 +51,17 @@ fn admit<P: Served>(stream: TcpStream, address: String, shard: &Rc<Shard<P>>) {
     let id = ConnId(shard.next_conn.get());
     shard.next_conn.set(id.0 + 1);
     let (reading, writing) = stream.into_split();
-    let conn = Rc::new(Conn::new(id, address, writing));
+    let conn = Rc::new(Conn::new(id, address, writing, shard.max_value));
     shard.clients.borrow_mut().insert(id, Rc::clone(&conn));
-    let limits = Limits { bulk: shard.max_value, ..Limits::default() };
+    let command = shard.max_value.saturating_add(COMMAND_ROOM);
+    let limits = Limits { bulk: shard.max_value, command, ..Limits::default() };
     let reader = Reader { reading, parser: Parser::new(limits), conn, open: true };
     tokio::task::spawn_local(reader.serve(Rc::clone(shard)));
 }
+
+/// A command may have this many bytes more than the longest value, all arguments together: it must fit a frame
+/// between nodes.
+const COMMAND_ROOM: usize = 32 << 20;
 
 /// The reading half of a connection.
 struct Reader {
@@ -90,6 +95,9 @@ impl Reader {
                 if conn.over() {
                     break;
                 }
+            }
+            if conn.take_report() {
+                shard.ask(Request::Written { conn: conn.id }).await;
             }
             let read = self.open && conn.may_read() && !shard.draining.get();
             conn.reading.set(read);

@@ -13,8 +13,9 @@ const MAX_UNANSWERED: usize = 1024;
 const MAX_UNANSWERED_BYTES: usize = 4 << 20;
 /// Nor one that has so many bytes of replies to take.
 const MAX_UNREAD: usize = 8 << 20;
-/// And with so many it is closed, as by Redis' `client-output-buffer-limit`.
-const MAX_OUTBOX: usize = 64 << 20;
+/// And with so many more than the longest value it is closed, as by Redis' `client-output-buffer-limit`. The
+/// node stops serving a client well before: this is the last line.
+const MAX_OUTBOX: usize = 128 << 20;
 /// An emptied outbox that grew beyond this is given back, so that idle connections cost little.
 const KEEP: usize = 4 << 10;
 
@@ -87,6 +88,9 @@ pub(crate) struct Conn {
     /// Wakes the connection's task: room to read again, bytes to write, or the end.
     pub(crate) changed: Notify,
     outbox: RefCell<Outbox>,
+    max_outbox: usize,
+    /// Whether the node wants to hear when everything is written.
+    report: Cell<bool>,
     /// Commands and bytes of each read that is not wholly answered, oldest first.
     asked: RefCell<VecDeque<(usize, usize)>>,
     unanswered: Cell<usize>,
@@ -99,13 +103,20 @@ pub(crate) struct Conn {
 }
 
 impl Conn {
-    pub(crate) fn new(id: ConnId, address: String, socket: OwnedWriteHalf) -> Conn {
+    pub(crate) fn new(
+        id: ConnId,
+        address: String,
+        socket: OwnedWriteHalf,
+        max_value: usize,
+    ) -> Conn {
         Conn {
             id,
             address,
             socket,
             changed: Notify::new(),
             outbox: RefCell::default(),
+            max_outbox: MAX_OUTBOX.saturating_add(max_value),
+            report: Cell::new(false),
             asked: RefCell::default(),
             unanswered: Cell::new(0),
             unanswered_bytes: Cell::new(0),
@@ -167,14 +178,14 @@ impl Conn {
     /// with many large answers does not pile them all up first.
     fn limit(&self) {
         let mut outbox = self.outbox.borrow_mut();
-        if outbox.len() > MAX_OUTBOX && outbox.flush(&self.socket).is_err() {
+        if outbox.len() > self.max_outbox && outbox.flush(&self.socket).is_err() {
             self.broken.set(true);
         }
-        if outbox.len() > MAX_OUTBOX {
+        if outbox.len() > self.max_outbox {
             tracing::warn!(
                 client = %self.address,
                 waiting_bytes = outbox.len(),
-                limit_bytes = MAX_OUTBOX,
+                limit_bytes = self.max_outbox,
                 "closing a client that does not read its replies"
             );
             self.broken.set(true);
@@ -194,9 +205,19 @@ impl Conn {
         }
         let waits = outbox.len() > 0;
         drop(outbox);
-        if waits || !self.reading.get() || self.over() {
+        if waits || !self.reading.get() || self.over() || self.report.get() {
             self.changed.notify_one();
         }
+    }
+
+    /// The node wants to hear when everything up to here is written.
+    pub(crate) fn want_report(&self) {
+        self.report.set(true);
+    }
+
+    /// Whether the node is to hear, once, that everything is written.
+    pub(crate) fn take_report(&self) -> bool {
+        self.unwritten() == 0 && self.report.take()
     }
 
     /// Whether more may be read from this client.

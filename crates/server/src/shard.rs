@@ -257,9 +257,12 @@ impl<P: Served> Turns<P> {
     fn output(&mut self, output: Output) {
         let of = |id| self.shard.clients.borrow().get(&id).cloned();
         match output {
-            Output::Reply { conn, bytes, answered } => {
+            Output::Reply { conn, bytes, answered, report } => {
                 // A client that left before its answer came needs none.
                 let Some(conn) = of(conn) else { return };
+                if report {
+                    conn.want_report();
+                }
                 if conn.reply(bytes, answered) {
                     self.written.push(conn);
                 }

@@ -18,6 +18,8 @@ pub(crate) struct Client {
     /// The database it selects.
     pub(crate) db: u64,
     pub(crate) link: Option<Link>,
+    /// This connection has selected its database.
+    pub(crate) greeted: bool,
     /// Counts requests, so that a token of an earlier one is told apart.
     pub(crate) round: u64,
     /// What a transaction is to be built on, once WATCH and GET are answered.

@@ -11,12 +11,14 @@
 //! | `peace` | afterwards: progress, and agreement of all replicas |
 //! | `watch`, `shadow` | the onlooker: election safety, equal replicas, durable on a majority before applied |
 //! | `model`, `judge` | the specification of Redis strings with expiry; the verdict on a history |
+//! | `appends` | the same verdict without a search, where a value names its own order |
 //! | `report` | [`Report`], [`Verdict`], [`Counters`] |
 //!
 //! Invariants: the same seed and options give the same [`Report`], digest included; a check never asks which
 //! bug is planted; an operation whose outcome is unknown is never counted as done or as not done.
 #![forbid(unsafe_code)]
 
+mod appends;
 mod boot;
 mod client;
 mod judge;
@@ -30,5 +32,5 @@ mod watch;
 mod workload;
 
 pub use report::{Counters, REQUIRED, Report, Verdict};
-pub use run::run_seed;
+pub use run::{run_seed, running};
 pub use setup::{Options, Profile, Workload};

@@ -12,6 +12,7 @@ use crate::workload::{Asked, Meaning, Source};
 use check::Outcome;
 use node::{ConnId, Event as Told, Node, Output, Request};
 use sim::{Event, Fault, Nemesis, Why, World};
+use std::cell::Cell;
 use std::hash::Hasher;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use stdx::{Bytes, Digest, Duration, Instant, NodeId, Prng};
@@ -73,6 +74,15 @@ pub(crate) struct Run {
     load: bool,
 }
 
+thread_local! {
+    static RUNNING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether a seed runs on this thread now: its panics become verdicts, and a panic hook need not speak.
+pub fn running() -> bool {
+    RUNNING.get()
+}
+
 /// Why a run ends early.
 type Broken = Verdict;
 
@@ -81,10 +91,12 @@ type Broken = Verdict;
 pub fn run_seed(seed: u64, options: Options) -> Report {
     let setup = Setup::draw(seed, &options);
     let (profile, workload) = (setup.profile, setup.workload);
-    let mut run = Run::new(seed, setup, options.story);
+    let mut run = Run::new(seed, setup, &options);
+    RUNNING.set(true);
     let result = catch_unwind(AssertUnwindSafe(|| run.all()));
+    RUNNING.set(false);
     let verdict = match result {
-        Ok(Ok(())) => run.seen.judge(run.setup.clock_error()),
+        Ok(Ok(())) => run.seen.judge(workload, run.setup.clock_error()),
         Ok(Err(broken)) => broken,
         Err(panic) => {
             let text = panic.downcast_ref::<String>().cloned();
@@ -103,7 +115,8 @@ pub fn run_seed(seed: u64, options: Options) -> Report {
 }
 
 impl Run {
-    fn new(seed: u64, setup: Setup, story: usize) -> Run {
+    fn new(seed: u64, setup: Setup, options: &Options) -> Run {
+        let story = options.story;
         let prng = Prng::new(seed).fork(101);
         let boot = NodeBoot {
             config: setup.node.clone(),
@@ -119,7 +132,7 @@ impl Run {
         let mut run = Run {
             clients: Vec::new(),
             seen: Seen::default(),
-            watch: Watch::default(),
+            watch: Watch::new(options.witness),
             counters: Counters::default(),
             prng,
             conns: 0,
@@ -148,6 +161,7 @@ impl Run {
             home,
             db,
             link: None,
+            greeted: false,
             round: 0,
             watched: Watched::No,
             agenda: Vec::new(),
@@ -217,13 +231,13 @@ impl Run {
                 }
             }
         }
-        self.watch.look(&self.world, self.load, &mut self.counters).map_err(Verdict::Unsafe)
+        self.watch.look(&self.world, self.load, &mut self.counters).map_err(Verdict::Unsafe)?;
+        self.watch.compare(&self.world).map_err(Verdict::Unsafe)
     }
 
     fn token(&mut self, token: Token) -> Result<(), Broken> {
         match token {
             Token::Tick => {
-                self.watch.compare(&self.world).map_err(Verdict::Unsafe)?;
                 self.world.at(self.world.now() + TICK, Token::Tick.pack());
             }
             Token::PowerOff => {
@@ -260,7 +274,7 @@ impl Run {
         let it = &mut self.clients[client];
         let idle = it.link.as_ref().is_some_and(|link| link.pending.is_empty());
         assert!(idle, "client {} has a request under way", it.number);
-        let asked = if let Some(asked) = it.agenda.last() {
+        let mut asked = if let Some(asked) = it.agenda.last() {
             vec![asked.clone()]
         } else if probing {
             return;
@@ -271,6 +285,9 @@ impl Run {
                 Watched::No | Watched::Watching => it.source.request(it.db),
             }
         };
+        if !std::mem::replace(&mut it.greeted, true) {
+            asked.insert(0, Source::select(it.db));
+        }
         self.send(client, asked);
     }
 
@@ -292,12 +309,7 @@ impl Run {
         let it = &mut self.clients[client];
         it.watched = Watched::No;
         it.link = Some(Link::new(node, conn));
-        let db = it.db;
-        if db > 0 {
-            self.send(client, vec![Source::select(db)]);
-            let link = self.clients[client].link.as_ref();
-            return link.is_some_and(|link| link.pending.is_empty());
-        }
+        it.greeted = it.db == 0;
         true
     }
 

@@ -10,6 +10,8 @@ use stdx::{NodeId, Position};
 /// What has been seen so far.
 #[derive(Debug, Default)]
 pub(crate) struct Watch {
+    /// Whether durability is looked at.
+    witness: bool,
     leaders: BTreeMap<(GroupId, u64), NodeId>,
     newest: BTreeMap<GroupId, (u64, NodeId)>,
     digests: BTreeMap<(GroupId, u64), (u64, NodeId)>,
@@ -18,6 +20,10 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
+    pub(crate) fn new(witness: bool) -> Watch {
+        Watch { witness, ..Watch::default() }
+    }
+
     /// Election safety, and: what is applied anywhere is durable on a majority of its group.
     pub(crate) fn look(
         &mut self,
@@ -34,7 +40,7 @@ impl Watch {
                 }
                 let applied = replica.machine.applied();
                 let looked = self.looked.entry((id, group)).or_default();
-                if looked.0 != applied && applied > 0 {
+                if self.witness && looked.0 != applied && applied > 0 {
                     looked.0 = applied;
                     let members = &replica.info.keyspace.members;
                     let members: Vec<NodeId> = members.iter().map(|(_, node)| *node).collect();

@@ -231,7 +231,7 @@ impl Source {
                 one(args(&[b"INCRBY", name.as_bytes(), b"1"]), key, Command::Incr(1))
             }
             Workload::Append => {
-                let more = Bytes::from(&b"end"[..]);
+                let more = Bytes::from(format!("{}:end ", self.client).into_bytes());
                 one(args(&[b"APPEND", name.as_bytes(), &more]), key, Command::Append(more))
             }
             _ => {

@@ -10,7 +10,24 @@ use protocol::Effects;
 use stdx::{Mutant, Now};
 use wire::resp::{Args, Reply};
 
+/// The machine is asked to report once a client has been given this many bytes...
+const REPORT_BYTES: usize = 4 << 20;
+/// ...and a client that has not read this many is served no further until it has.
+const UNREAD_BYTES: usize = 16 << 20;
+
 impl Conn {
+    /// Whether the client must read before it is served again.
+    pub(crate) fn behind(&self) -> bool {
+        self.given > UNREAD_BYTES
+    }
+
+    /// What was to be reported has been written.
+    pub(crate) fn written(&mut self) {
+        if let Some(bytes) = self.reported.take() {
+            self.given -= bytes;
+        }
+    }
+
     /// Encodes the reply to one command.
     pub(crate) fn reply(&mut self, reply: &Reply) {
         self.answered += 1;
@@ -27,7 +44,12 @@ impl Conn {
         if self.answered > 0 {
             let bytes = core::mem::take(&mut self.out);
             let answered = core::mem::take(&mut self.answered);
-            out.output_early(Output::Reply { conn, bytes, answered });
+            self.given += bytes.len();
+            let report = self.reported.is_none() && self.given > REPORT_BYTES;
+            if report {
+                self.reported = Some(self.given);
+            }
+            out.output_early(Output::Reply { conn, bytes, answered, report });
         }
     }
 }
@@ -64,15 +86,22 @@ impl Node {
     fn rerouted(&mut self, now: Now, id: ConnId, part: usize, epoch: u64, out: &mut Effects<Node>) {
         let conn = self.gateway.conns.get_mut(&id).expect("just seen");
         let busy = conn.busy.as_mut().expect("just seen");
+        let again = Reply::err("TRYAGAIN a keyspace was declared meanwhile");
+        if matches!(busy.what, What::Exec { .. }) {
+            self.release(id); // Its queue is gone; nothing was done, so the client may start over.
+            let conn = self.gateway.conns.get_mut(&id).expect("just seen");
+            conn.reply(&again);
+            self.gateway.ready.push_back(id);
+            return;
+        }
         if busy.parts.len() == 1 {
-            busy.what = What::Epoch(epoch);
+            busy.what = What::Epoch { epoch, fresh: false };
             busy.parts.clear();
             self.gateway.waiting.insert(id);
             self.wake_waiting();
             return;
         }
         // Of several parts this one did nothing: say so for its keys, the others stand.
-        let again = Reply::err("TRYAGAIN a keyspace was declared meanwhile");
         let count = busy.parts[part].keys.len().max(1);
         busy.parts[part].replies = vec![again; count];
         if busy.parts.iter().all(|part| part.op.is_none()) {
@@ -82,13 +111,19 @@ impl Node {
 
     /// Everything a connection waited for has come.
     fn complete(&mut self, now: Now, id: ConnId, out: &mut Effects<Node>) {
-        let busy = self.release(id).expect("completed what was under way");
+        let epoch = self.catalog().epoch;
+        let mut busy = self.release(id).expect("completed what was under way");
         let conn = self.gateway.conns.get_mut(&id).expect("just seen");
-        match busy.what {
+        match busy.what.clone() {
             What::Batch => {
                 let replies = &busy.parts[0].replies;
-                for (i, _) in busy.commands.iter().enumerate() {
-                    conn.reply(replies.get(i).unwrap_or(&Reply::Null));
+                let done = replies.len().min(busy.commands.len());
+                replies[..done].iter().for_each(|reply| conn.reply(reply));
+                // The batch ended early because its replies are long: the rest goes on its own.
+                let rest = busy.commands.split_off(done);
+                if !rest.is_empty() {
+                    assert!(done > 0, "a batch that did nothing would go round for ever");
+                    conn.requeue(rest, busy.deadline);
                 }
             }
             What::Exec { local } => {
@@ -98,20 +133,31 @@ impl Node {
             }
             What::Spread(merge) => conn.reply(&merged(merge, &busy.parts)),
             What::Watch => {
+                let error = busy.parts.iter().flat_map(|p| &p.replies).find(|r| r.is_error());
                 for part in &busy.parts {
                     conn.watched(part.group, &busy.commands[0], part);
                 }
-                conn.reply(&Reply::ok());
+                conn.reply(error.unwrap_or(&Reply::ok()));
             }
             What::Announce { name, implicit } => {
-                self.announced(now, id, (name, implicit), (busy.commands, busy.parts), out);
+                self.announced(now, id, (name, implicit), busy, out);
                 return;
             }
             What::Refresh => {
-                conn.requeue(busy.commands);
-                conn.fresh = true;
+                let newest = match busy.parts.first().and_then(|part| part.replies.first()) {
+                    Some(Reply::Int(epoch)) => epoch.unsigned_abs(),
+                    _ => epoch,
+                };
+                // The leader's catalog may be ahead of the one here.
+                busy.what = What::Epoch { epoch: newest, fresh: true };
+                busy.parts.clear();
+                self.gateway.deadlines.insert((busy.deadline, id));
+                conn.busy = Some(busy);
+                self.gateway.waiting.insert(id);
+                self.wake_waiting();
+                return;
             }
-            What::Decide { .. } | What::Epoch(_) => unreachable_wait(&busy.parts),
+            What::Decide { .. } | What::Epoch { .. } => unreachable_wait(&busy.parts),
         }
         self.gateway.ready.push_back(id);
     }
@@ -157,17 +203,18 @@ impl Node {
             let spec = data::lookup(args.name());
             spec.is_none_or(|spec| !matches!(spec.run, Run::Read(_)))
         };
-        let any_write = !matches!(busy.what, What::Watch | What::Refresh | What::Epoch(_));
+        let any_write = !matches!(busy.what, What::Watch | What::Refresh | What::Epoch { .. });
         let mut counted = (0, 0);
         let conn = self.gateway.conns.get_mut(&id).expect("just released");
         for args in &busy.commands {
             // A read may always say no quorum; a write only if nothing of it can still happen.
             if any_write && sent && !lenient && (atomic || writes(args)) {
                 counted.1 += 1;
-                conn.reply(&Reply::err(format!("UNKNOWN outcome: no answer in time; {reason}")));
+                let text = format!("UNKNOWN outcome: no answer in time; {reason}");
+                conn.failed(args, &Reply::err(text));
             } else {
                 counted.0 += 1;
-                conn.reply(&Reply::err(format!("CLUSTERDOWN {reason}")));
+                conn.failed(args, &Reply::err(format!("CLUSTERDOWN {reason}")));
             }
         }
         self.gateway.counters.no_quorum += counted.0;
@@ -190,7 +237,9 @@ impl Node {
                 "no quorum: keyspace {name} has no leader yet ({heard} of {of} heard, needs {needs})"
             ),
             None => match self.damaged.get(&group) {
-                Some(place) => format!("no quorum: keyspace {name} is damaged here at {place}"),
+                Some(lost) => {
+                    format!("no quorum: keyspace {name} is damaged here at {}", lost.place)
+                }
                 None => format!("no quorum: keyspace {name} has no member that answers"),
             },
         }

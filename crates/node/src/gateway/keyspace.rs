@@ -10,7 +10,7 @@
 //! If the leader fails in between, the next one starts again at 2; every step may be repeated.
 
 use super::pump::Known;
-use super::{Owner, Part, What};
+use super::{Busy, Owner, What};
 use crate::api::ConnId;
 use crate::catalog::{CATALOG_GROUP, Change, Keyspace, Refusal};
 use crate::contract::{self, Contract};
@@ -19,7 +19,7 @@ use crate::proposal::{Operation, Outcome};
 use crate::state::Node;
 use alloc::collections::VecDeque;
 use protocol::Effects;
-use stdx::Now;
+use stdx::{Instant, Now};
 use wire::resp::{Args, Reply};
 
 /// A keyspace on its way, driven by the catalog's leader.
@@ -30,6 +30,8 @@ pub(crate) struct Declaration {
     groups: VecDeque<(GroupId, String)>,
     step: Step,
     found: u64,
+    /// The one request under way: answers to any other are of an earlier attempt.
+    op: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,10 +140,12 @@ impl Node {
         now: Now,
         id: ConnId,
         (name, implicit): (String, bool),
-        (commands, parts): (Vec<Args>, Vec<Part>),
+        busy: Busy,
         out: &mut Effects<Node>,
     ) {
+        let Busy { commands, parts, deadline, .. } = busy;
         let reply = parts.into_iter().next().and_then(|part| part.replies.into_iter().next());
+        self.conn(id).limit = Some(deadline);
         match reply {
             Some(Reply::Int(epoch)) => {
                 let epoch = epoch.unsigned_abs();
@@ -150,12 +154,13 @@ impl Node {
                 self.wake_waiting();
             }
             // Somebody else was faster: wait until this node knows, then go on.
-            Some(Reply::Error(_)) if implicit => {
-                self.refresh_again(now, id, commands, out);
+            Some(Reply::Error(text)) if implicit && text.contains("exists") => {
+                self.refresh_again(now, (id, deadline), commands, out);
             }
             reply => {
                 let conn = self.gateway.conns.get_mut(&id).expect("still open");
-                conn.reply(&reply.unwrap_or_else(|| Reply::err("ERR no answer from the catalog")));
+                let reply = reply.unwrap_or_else(|| Reply::err("ERR no answer from the catalog"));
+                commands.iter().for_each(|args| conn.failed(args, &reply));
                 self.gateway.ready.push_back(id);
             }
         }
@@ -164,10 +169,11 @@ impl Node {
     fn refresh_again(
         &mut self,
         now: Now,
-        id: ConnId,
+        (id, deadline): (ConnId, Instant),
         commands: Vec<Args>,
         out: &mut Effects<Node>,
     ) {
+        self.conn(id).limit = Some(deadline);
         self.wait(now, id, What::Refresh, commands);
         let parts = vec![(CATALOG_GROUP, Vec::new(), Operation::Barrier)];
         self.send_parts(now, id, false, parts, out);
@@ -187,7 +193,7 @@ impl Node {
             let conn = &self.gateway.conns[&id];
             let busy = conn.busy.as_ref().expect("a waiting connection waits for something");
             let verdict = match &busy.what {
-                What::Epoch(epoch) => (self.catalog().epoch >= *epoch).then_some(Ok(None)),
+                What::Epoch { epoch, .. } => (self.catalog().epoch >= *epoch).then_some(Ok(None)),
                 What::Decide { name, epoch, implicit } => {
                     self.fate(name, *epoch).map(|fate| fate.map(|()| Some(*implicit)))
                 }
@@ -197,9 +203,14 @@ impl Node {
             let busy = self.release(id).expect("just seen");
             let conn = self.gateway.conns.get_mut(&id).expect("just seen");
             match verdict {
-                Ok(None | Some(true)) => conn.requeue(busy.commands),
+                Ok(None | Some(true)) => {
+                    conn.fresh = matches!(busy.what, What::Epoch { fresh: true, .. });
+                    conn.requeue(busy.commands, busy.deadline);
+                }
                 Ok(Some(false)) => conn.reply(&Reply::ok()),
-                Err(refusal) => busy.commands.iter().for_each(|_| conn.reply(&refusal)),
+                Err(refusal) => {
+                    busy.commands.iter().for_each(|args| conn.failed(args, &refusal));
+                }
             }
             self.gateway.ready.push_back(id);
         }
@@ -243,7 +254,7 @@ impl Node {
             }
             let active = self.catalog().iter().filter(|k| k.active);
             let groups = active.map(|k| (k.group, k.name.clone())).collect();
-            let declaration = Declaration { epoch, groups, step: Step::Fence, found: 0 };
+            let declaration = Declaration { epoch, groups, step: Step::Fence, found: 0, op: 0 };
             self.gateway.declarations.insert(name.clone(), declaration);
             self.declaration_request(now, &name, None, out);
         }
@@ -280,29 +291,35 @@ impl Node {
                 (CATALOG_GROUP, true, Operation::Catalog(change))
             }
         };
-        self.request(now, group, (Owner::Declaration(name.into()), write, operation), out);
+        let owner = Owner::Declaration(name.into());
+        // The answer may come before the number is known here: it is the next one given out.
+        declaration.op = self.gateway.next + 1;
+        self.request(now, group, (owner, write, operation), out);
     }
 
     /// A request of a declaration is answered.
     pub(crate) fn declaration_step(
         &mut self,
         now: Now,
-        name: &str,
+        (name, number): (&str, u64),
         outcome: Outcome,
         out: &mut Effects<Node>,
     ) {
         let Some(declaration) = self.gateway.declarations.get_mut(name) else { return };
+        if declaration.op != number {
+            return; // Of an earlier attempt.
+        }
         let mut cursor = None;
         match (declaration.step, outcome) {
             (Step::Fence, Outcome::Done(_)) => declaration.step = Step::Count,
             (Step::Count, Outcome::Done(replies)) => {
-                if let Some(Reply::Int(count)) = replies.first() {
-                    declaration.found += count.unsigned_abs();
-                }
-                let next = match replies.get(1) {
-                    Some(Reply::Bulk(digits)) => text(digits).parse().unwrap_or(0),
-                    _ => 0,
+                let (Some(Reply::Int(count)), Some(Reply::Bulk(digits))) =
+                    (replies.first(), replies.get(1))
+                else {
+                    return; // Not a count: nothing is concluded from it, and the next leader asks again.
                 };
+                declaration.found += count.unsigned_abs();
+                let next = text(digits).parse().unwrap_or(0);
                 if next != 0 {
                     cursor = Some(next); // The count goes on to the end, so that the refusal names it.
                 } else if declaration.found == 0 {

@@ -66,6 +66,7 @@ impl Node {
                 Reply::Array(parts.iter().map(|n| Reply::bulk(n.to_string())).collect())
             }
             "command" => data::introspect(args),
+            "unwatch" => Reply::ok(), // Queued by MULTI: EXEC forgets the watches anyway.
             "info" => Reply::Verbatim(self.info(now, args)),
             "config" => self.config_command(args),
             "cluster" => Reply::err("ERR This instance has cluster support disabled"),

@@ -13,10 +13,14 @@ use protocol::Effects;
 use stdx::{Bytes, Now};
 use wire::resp::{Args, Reply};
 
+/// A transaction is one entry of the log: it has at most this many bytes.
+const MULTI_BYTES: usize = 32 << 20;
+
 /// A transaction being queued.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Multi {
     commands: Vec<(&'static Spec, Args)>,
+    bytes: usize,
     /// A command was refused when it was queued: EXEC will be.
     pub(crate) broken: bool,
 }
@@ -24,6 +28,8 @@ pub(crate) struct Multi {
 /// A watched key, where it lives and what was seen.
 #[derive(Clone, Debug)]
 pub(crate) struct Watch {
+    /// The keyspace selected when it was watched.
+    selected: String,
     group: GroupId,
     seen: Seen,
 }
@@ -36,12 +42,16 @@ impl Conn {
 
     /// Queues a command of a transaction.
     pub(crate) fn enqueue(&mut self, spec: &'static Spec, args: Args) -> Result<(), Reply> {
-        let free = matches!(spec.name, "ping" | "echo" | "time" | "command" | "info");
+        let free = matches!(spec.name, "ping" | "echo" | "time" | "command" | "info" | "unwatch");
         if matches!(spec.run, Run::Gateway) && !free {
             let name = spec.name.to_uppercase();
             return Err(Reply::err(format!("ERR {name} is not allowed in transactions")));
         }
         let multi = self.multi.as_mut().expect("queued within MULTI");
+        multi.bytes += args.bytes_len();
+        if multi.bytes > MULTI_BYTES {
+            return Err(Reply::err(format!("ERR transaction of more than {MULTI_BYTES} bytes")));
+        }
         multi.commands.push((spec, args));
         self.reply(&Reply::simple("QUEUED"));
         Ok(())
@@ -52,7 +62,7 @@ impl Conn {
         for (position, reply) in part.keys.iter().zip(&part.replies) {
             if let Reply::Int(modified) = reply {
                 let seen = (Bytes::from(args.get(*position)), modified.unsigned_abs());
-                self.watches.push(Watch { group, seen });
+                self.watches.push(Watch { selected: self.keyspace.clone(), group, seen });
             }
         }
     }
@@ -70,7 +80,7 @@ impl Node {
         let conn = self.gateway.conns.get_mut(&id).expect("pumped");
         match (spec.name, conn.multi.is_some()) {
             ("multi", false) => conn.multi = Some(Multi::default()),
-            ("multi", true) => return Err(Reply::err("ERR MULTI calls can not be nested")),
+
             ("discard", true) => {
                 conn.multi = None;
                 conn.watches.clear();
@@ -82,7 +92,11 @@ impl Node {
             }
             ("unwatch", _) => conn.watches.clear(),
             ("watch", false) => return self.watch(now, id, args, out),
-            // Redis answers this and leaves the transaction as it is.
+            // Redis answers these and leaves the transaction as it is.
+            ("multi", true) => {
+                conn.reply(&Reply::err("ERR MULTI calls can not be nested"));
+                return Ok(());
+            }
             ("watch", true) => {
                 conn.reply(&Reply::err("ERR WATCH inside MULTI is not allowed"));
                 return Ok(());
@@ -138,6 +152,15 @@ impl Node {
         if multi.broken {
             let text = "EXECABORT Transaction discarded because of previous errors.";
             return Err(Reply::err(text));
+        }
+        // A watched key whose prefix has become a keyspace since has another history now.
+        let moved = |watch: &Watch| {
+            let place = locate(self.catalog(), &watch.selected, &watch.seen.0);
+            place != Ok(Route::One(watch.group))
+        };
+        if watches.iter().any(moved) {
+            self.conn(id).reply(&Reply::NullArray);
+            return Ok(());
         }
         let mut groups: BTreeSet<GroupId> = watches.iter().map(|watch| watch.group).collect();
         let mut undeclared = None;

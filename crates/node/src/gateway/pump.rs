@@ -10,7 +10,7 @@ use crate::proposal::Operation;
 use crate::state::{Node, Timer};
 use data::{Context, Db, Run, Spec};
 use protocol::Effects;
-use stdx::Now;
+use stdx::{Instant, Now};
 use wire::resp::{Args, Reply};
 
 /// At most this many commands travel as one batch.
@@ -41,7 +41,11 @@ impl Node {
             fresh: false,
             muted: Default::default(),
             timeout: None,
+            requeued: None,
+            limit: None,
             closing: false,
+            given: 0,
+            reported: None,
             out: Vec::new(),
             answered: 0,
         };
@@ -65,6 +69,14 @@ impl Node {
         self.gateway.ready.push_back(id);
     }
 
+    /// A client has read what it was given.
+    pub(crate) fn written(&mut self, id: ConnId) {
+        if let Some(conn) = self.gateway.conns.get_mut(&id) {
+            conn.written();
+            self.gateway.ready.push_back(id);
+        }
+    }
+
     /// Serves every connection that has something to do.
     pub(crate) fn pump_all(&mut self, now: Now, out: &mut Effects<Node>) {
         while let Some(id) = self.gateway.ready.pop_front() {
@@ -76,11 +88,12 @@ impl Node {
     fn pump(&mut self, now: Now, id: ConnId, out: &mut Effects<Node>) {
         loop {
             let Some(conn) = self.gateway.conns.get_mut(&id) else { return };
-            if conn.busy.is_some() || conn.closing {
+            if conn.busy.is_some() || conn.closing || conn.behind() {
                 break;
             }
             let Some(args) = conn.queue.pop_front() else { break };
             self.gateway.counters.commands += 1;
+            conn.limit = conn.requeued.take();
             if conn.muted == super::Muted::Next {
                 conn.muted = super::Muted::This;
             }
@@ -200,7 +213,7 @@ impl Node {
         let conn = self.gateway.conns.get_mut(&id).expect("pumped");
         if core::mem::take(&mut conn.fresh) {
             // The newest catalog does not know it either: it is empty.
-            let cx = Context { now_ms: now.wall.millis(), index: 0, seed };
+            let cx = Context { now_ms: now.wall.millis(), seed, ..Context::default() };
             let reply = data::read(&Db::default(), cx, &args).expect("nothing is due in nothing");
             conn.reply(&reply);
             return Ok(());
@@ -220,7 +233,8 @@ impl Node {
     pub(crate) fn wait(&mut self, now: Now, id: ConnId, what: What, commands: Vec<Args>) {
         let conn = self.gateway.conns.get_mut(&id).expect("pumped");
         conn.fresh = false;
-        let deadline = now.mono + conn.timeout.unwrap_or(self.config.request_timeout);
+        let whole = conn.timeout.unwrap_or(self.config.request_timeout);
+        let deadline = conn.limit.take().unwrap_or(now.mono + whole);
         assert!(conn.busy.is_none(), "a connection waits for one thing at a time");
         conn.busy = Some(Busy { what, commands, parts: Vec::new(), deadline });
         self.gateway.deadlines.insert((deadline, id));
@@ -280,8 +294,18 @@ impl Conn {
         self.reply(error);
     }
 
+    /// An error in place of what commands were waiting for. A failed EXEC ends its transaction.
+    pub(crate) fn failed(&mut self, args: &Args, error: &Reply) {
+        if args.is(0, "exec") {
+            self.multi = None;
+            self.watches.clear();
+        }
+        self.reply(error);
+    }
+
     /// Puts commands back to the front of the queue.
-    pub(crate) fn requeue(&mut self, commands: Vec<Args>) {
+    pub(crate) fn requeue(&mut self, commands: Vec<Args>, deadline: Instant) {
+        self.requeued = Some(deadline);
         for args in commands.into_iter().rev() {
             self.queue.push_front(args);
         }

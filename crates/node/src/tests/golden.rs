@@ -4,7 +4,7 @@
 
 use crate::catalog::{Catalog, Change, Refusal};
 use crate::contract::Contract;
-use crate::message::{Content, Identity, Packet, Record, Replica};
+use crate::message::{Content, Identity, Lost, Packet, Record, Replica};
 use crate::proposal::{Body, Item, Operation, Outcome, Proposal, Session};
 use stdx::{Bytes, NodeId, WallClock};
 use wire::Wire;
@@ -61,8 +61,14 @@ fn records() -> Vec<(&'static str, Record)> {
     let identity = Identity { node: NodeId(1), cluster: 2, disk: 3, life: 4 };
     let keyspace = Catalog::founding(&[NodeId(1), NodeId(2), NodeId(3)]).get("default").cloned();
     let replica = Replica { group: 1, replica: NodeId(1), keyspace: keyspace.expect("founded") };
+    let lost = Lost { info: replica.clone(), place: "wal-000001 offset 512".into() };
     let raft = raft::Record::Hard { term: 2, vote: Some(NodeId(1)) };
-    let base = Record::Base { identity, peers: vec![identity], replicas: vec![replica.clone()] };
+    let base = Record::Base {
+        identity,
+        peers: vec![identity],
+        replicas: vec![replica.clone()],
+        lost: vec![lost],
+    };
     vec![
         ("base", base),
         ("created", Record::Created(replica)),

@@ -35,7 +35,12 @@ pub(crate) struct Core {
 
 impl Core {
     fn command(&mut self, now: Now, conn: ConnId, args: &Args, out: &mut Effects<Core>) {
-        let reply = |bytes: &[u8]| Output::Reply { conn, bytes: bytes.to_vec(), answered: 1 };
+        let reply = |bytes: &[u8]| Output::Reply {
+            conn,
+            bytes: bytes.to_vec(),
+            answered: 1,
+            report: false,
+        };
         let number = |i| String::from_utf8_lossy(args.get(i)).parse::<u64>().unwrap_or(0);
         match args.get(0) {
             b"PING" => out.output_early(reply(b"+PONG\r\n")),
@@ -91,7 +96,7 @@ impl Protocol for Core {
             }
             Input::Request(Request::Open { .. }) => self.open += 1,
             Input::Request(Request::Closed { .. }) => self.open -= 1,
-            Input::Request(Request::Drain) => {}
+            Input::Request(Request::Drain | Request::Written { .. }) => {}
             Input::Request(Request::Commands { conn, commands }) => {
                 for args in &commands {
                     self.command(now, conn, args, out);
@@ -103,7 +108,7 @@ impl Protocol for Core {
                 let due: Vec<(Instant, ConnId)> = due;
                 for (_, conn) in due {
                     let bytes = b"+LATE\r\n".to_vec();
-                    out.output(Output::Reply { conn, bytes, answered: 1 });
+                    out.output(Output::Reply { conn, bytes, answered: 1, report: false });
                 }
             }
         }

@@ -1,11 +1,63 @@
-use swarm::{Options, run_seed};
-#[test]
-fn try_it() {
-    let n: u64 = option_env!("N").map_or(20, |n| n.parse().unwrap());
-    let t = std::time::Instant::now();
-    for seed in 0..n {
-        let r = run_seed(seed, Options::default());
-        println!("{seed} {:?} {:?} {} covers {} ops {} ok {} lap {}", r.profile, r.workload, r.verdict, r.covers, r.counters.get("operations"), r.counters.get("operations answered"), r.counters.get("operations overlapping"));
+//! Seeds that every change must pass, each run twice: safety, then progress, and the same run both times.
+
+use std::ops::Range;
+use swarm::{Counters, Options, REQUIRED, run_seed};
+
+/// What so many seeds in a row have met.
+fn pass(seeds: Range<u64>) -> (u64, Counters) {
+    crate::quiet();
+    let (mut covering, mut counters) = (0, Counters::default());
+    for seed in seeds {
+        let report = run_seed(seed, Options::default());
+        let replay = format!("SEED={seed} cargo test -p swarm story -- --nocapture");
+        let (profile, workload) = (report.profile, report.workload);
+        assert!(
+            report.verdict.is_ok(),
+            "seed {seed} ({profile:?}, {workload:?}): {}\nreplay: {replay}",
+            report.verdict
+        );
+        let again = run_seed(seed, Options::default());
+        assert_eq!(report.digest, again.digest, "seed {seed} ran differently the second time");
+        assert_eq!(report, again, "seed {seed} was judged differently the second time");
+        covering += u64::from(report.covers);
+        counters.merge(&report.counters);
     }
-    println!("{:?}", t.elapsed() / n as u32);
+    (covering, counters)
+}
+
+#[test]
+fn seeds_0_to_60() {
+    let (covering, counters) = pass(0..60);
+    assert!(covering >= 45, "only {covering} of 60 seeds have enough operations");
+    for name in REQUIRED {
+        assert!(counters.get(name) > 0, "{name} never happened, so it was not tested");
+    }
+}
+
+#[test]
+fn seeds_60_to_120() {
+    pass(60..120);
+}
+
+#[test]
+fn a_calm_cluster_answers_everything() {
+    crate::quiet();
+    for seed in 0..12 {
+        let report = run_seed(seed, Options { faults: false, ..Options::default() });
+        assert!(report.verdict.is_ok(), "calm seed {seed}: {}", report.verdict);
+        let failed = report.counters.get("deadlines that expired");
+        assert_eq!(failed, 0, "calm seed {seed}: {failed} requests without an answer");
+        assert!(report.counters.get("operations") >= 200, "calm seed {seed} did too little");
+    }
+}
+
+/// One seed with its story: `SEED=7 cargo test -p swarm story -- --nocapture`.
+#[test]
+fn story() {
+    let Some(seed) = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()) else { return };
+    crate::quiet();
+    let report = run_seed(seed, Options { story: 1_000_000, ..Options::default() });
+    report.story.iter().for_each(|line| println!("{line}"));
+    report.counters.rows().for_each(|(name, times)| println!("{name}: {times}"));
+    println!("{:?}, {:?}: {}", report.profile, report.workload, report.verdict);
 }

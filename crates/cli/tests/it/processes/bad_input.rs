@@ -141,16 +141,16 @@ fn bad_input() {
     let idle_count = if raised { IDLE } else { 400 };
     let idle: Vec<TcpStream> = (0..idle_count).map(|_| raw(address)).collect();
     assert_eq!(bystander.text("PING"), "PONG");
-    let mut last =
-        Client { stream: idle[idle_count - 1].try_clone().expect("ours"), ..cluster.client(1) };
+    let last = idle[idle_count - 1].try_clone().expect("ours");
+    let mut last = Client::over(last).expect("a socket");
     assert_eq!(last.text("GET kept"), "safe");
     let with_idle = cluster.process(1).memory().0;
     let cost = with_idle.saturating_sub(after_garbage);
     assert!(cost < 64 * MIB, "{idle_count} idle connections cost {} MiB", cost / MIB);
     drop(idle);
 
-    slow_reader(&mut cluster, address);
     pipeline(address);
+    slow_reader(&mut cluster, address);
 
     assert!(cluster.process(1).is_running());
     assert_eq!(bystander.text("GET kept"), "safe");

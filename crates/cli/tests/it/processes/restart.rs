@@ -67,7 +67,7 @@ fn refuses_what_it_cannot_serve() {
             "`client`",
             "IP address",
         ),
-        (good.replace("node = 1\n", "node = \"one\"\n"), line("node"), "`node`", "expected"),
+        (good.replacen("node = 1\n", "node = \"one\"\n", 1), line("node"), "`node`", "expected"),
         (good.replace("cluster =", "clutser ="), line("cluster"), "`clutser`", "expected"),
         (
             good.replacen('\n', "\nrequest-timeout = \"5 parsecs\"\n", 1),

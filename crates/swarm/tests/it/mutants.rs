@@ -1,0 +1,110 @@
+//! Planted bugs: each must be found by a check that does not name it, and only where something goes wrong.
+
+use stdx::{Mutant, Planted};
+use swarm::{Options, Report, run_seed};
+
+/// How many seeds a bug may hide in.
+const SEEDS: u64 = 500;
+
+/// A bug and the first seed known to find it.
+const FOUND: &[(Mutant, u64)] = &[
+    (Mutant::VoteTwice, 0),
+    (Mutant::ForgetVote, 0),
+    (Mutant::AckBeforeSync, 0),
+    (Mutant::CommitEarlierTerm, 0),
+    (Mutant::ReadWithoutQuorum, 0),
+    (Mutant::ReadBeforeNoop, 0),
+    (Mutant::TruncateCommitted, 0),
+    (Mutant::CountStaleAck, 0),
+    (Mutant::OvertakeSync, 0),
+    (Mutant::NowBeforeBatch, 0),
+    (Mutant::NoQuorumOnTimeout, 0),
+    (Mutant::ForgetSessions, 0),
+    (Mutant::SnapshotWithoutSessions, 0),
+    (Mutant::ReadBeforeApply, 0),
+    (Mutant::ReadAtFollower, 0),
+    (Mutant::KeepPastTail, 0),
+    (Mutant::ReleaseEarly, 0),
+];
+
+fn run(mutant: Mutant, seed: u64) -> Report {
+    crate::quiet();
+    run_seed(seed, Options { planted: Planted::one(mutant), witness: false, ..Options::default() })
+}
+
+/// The first of `seeds` that finds the bug.
+fn search(mutant: Mutant, seeds: std::ops::Range<u64>) -> Option<u64> {
+    seeds.into_iter().find(|seed| !run(mutant, *seed).verdict.is_ok())
+}
+
+/// All bugs whose place in the table is `share` modulo the number of tests, which run at the same time.
+fn still_found(share: usize) {
+    for (mutant, seed) in FOUND.iter().skip(share).step_by(3) {
+        if !run(*mutant, *seed).verdict.is_ok() {
+            continue;
+        }
+        let found = search(*mutant, 0..SEEDS);
+        assert!(found.is_some(), "{mutant:?} hides in all of {SEEDS} seeds");
+        println!("{mutant:?}: seed {seed} no longer finds it, seed {found:?} does");
+    }
+}
+
+#[test]
+fn every_mutant_is_found_a() {
+    still_found(0);
+}
+
+#[test]
+fn every_mutant_is_found_b() {
+    still_found(1);
+}
+
+#[test]
+fn every_mutant_is_found_c() {
+    still_found(2);
+}
+
+#[test]
+fn without_faults_no_mutant_shows() {
+    crate::quiet();
+    for (mutant, _) in FOUND {
+        for seed in 0..6 {
+            let planted = Planted::one(*mutant);
+            let report = run_seed(seed, Options { planted, witness: false, faults: false, ..Options::default() });
+            assert!(report.verdict.is_ok(), "{mutant:?}, calm seed {seed}: {}", report.verdict);
+        }
+    }
+}
+
+/// `cargo xtask campaign --mutants`: the median of the seeds needed over 20 disjoint ranges.
+#[test]
+#[ignore = "minutes: cargo xtask campaign --mutants"]
+fn seeds_needed() {
+    for (mutant, first) in FOUND {
+        let mut needed: Vec<Option<u64>> = (0..20)
+            .map(|range| {
+                let from = 10_000 + range * SEEDS;
+                search(*mutant, from..from + SEEDS).map(|seed| seed - from + 1)
+            })
+            .collect();
+        let found = needed.iter().flatten().count();
+        // A range in which it was not found counts as the longest.
+        needed.sort_unstable_by_key(|needed| needed.unwrap_or(u64::MAX));
+        let median = needed[9].map_or_else(|| format!("> {SEEDS}"), |median| median.to_string());
+        let first = run(*mutant, *first).verdict.to_string();
+        let by: String = first.lines().next().unwrap_or_default().chars().take(90).collect();
+        println!("MUTANT | {mutant:?} | {median} | {found} of 20 | {by} |");
+    }
+}
+
+/// Prints the first seed that finds each bug: for the table above.
+#[test]
+#[ignore = "minutes: for writing the table"]
+fn first_seeds() {
+    for (mutant, _) in FOUND {
+        let found = search(*mutant, 0..SEEDS);
+        let verdict = found.map(|seed| run(*mutant, seed).verdict.to_string());
+        let text: String = verdict.unwrap_or_default().chars().take(150).collect();
+        println!("{mutant:?}: {found:?} {text}");
+    }
+}
