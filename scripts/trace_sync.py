@@ -127,7 +127,8 @@ def main():
     sets = open(sys.argv[2]).read().splitlines()
     fresh = lambda: [Node(path) for path in sys.argv[3:]]
     wrong, margins = judge(sets, fresh())
-    print("\n".join(wrong[:10]), file=sys.stderr)
+    for line in wrong[:10]:
+        print(line, file=sys.stderr)
     margins = sorted(margins) or [0.0]
     print(
         f"trace-sync: {len(sets)} SETs, {len(wrong)} answered before their record was synced on "

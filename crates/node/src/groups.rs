@@ -106,7 +106,11 @@ impl Node {
         let group = self.groups.get_mut(&id).expect("its core just spoke");
         group.tick = None;
         group.forwarded.clear();
-        group.staging = None; // Its sender's transfer ended with its leadership.
+        if leading || leader.is_none() {
+            // Its sender's transfer ended with its leadership. Not when a leader is found: its first message
+            // may be a whole snapshot, which is staged by now and installed next.
+            group.staging = None;
+        }
         if leading {
             group.elections += 1;
         }

@@ -132,7 +132,8 @@ pub fn open<D: Disk>(
         let place = format!("{} offset {}", torn.file, torn.offset);
         events.push(Event::TornTail { place });
     }
-    let start = Start { config: config.clone(), identity, damage: recovery.damage };
+    let (node, planted) = (config.node, config.planted);
+    let start = Start { config, identity, damage: recovery.damage };
     let core = Node::recover(start, now, rng, records.into_iter());
     for lost in core.damaged.values() {
         let (keyspace, place) = (lost.info.keyspace.name.clone(), lost.place.clone());
@@ -141,7 +142,7 @@ pub fn open<D: Disk>(
         }
         events.push(Event::Damaged { keyspace, place });
     }
-    let host = Host::new(config.node, core, durable, INPUTS, config.planted);
+    let host = Host::new(node, core, durable, INPUTS, planted);
     Ok(Opened { host, log, events })
 }
 

@@ -46,24 +46,11 @@ pub(crate) fn recover(
     records: impl Iterator<Item = (Position, Record)>,
 ) -> Node {
     let Start { config, identity, damage } = start;
-    let mut found: BTreeMap<GroupId, Found> = BTreeMap::new();
     let mut peers = BTreeMap::new();
     let mut base_at = Position(0);
     let mut logged = 0;
     let records: Vec<(Position, Record)> = records.collect();
-    let oldest = records.first().map_or(Position(0), |(at, _)| *at);
-    // Which replicas exist comes first: the newest `Base` stands after records of groups that it names, whose
-    // snapshots are older than it is.
-    for (_, record) in &records {
-        let (named, lost) = match record {
-            Record::Base { replicas, lost, .. } => (replicas.as_slice(), lost.as_slice()),
-            Record::Created(info) => (core::slice::from_ref(info), &[][..]),
-            _ => continue,
-        };
-        for info in named.iter().chain(lost.iter().map(|lost| &lost.info)) {
-            found.entry(info.group).or_insert_with(|| Found::new(info.clone(), oldest));
-        }
-    }
+    let mut found = named(&records);
     for (at, record) in records {
         match record {
             Record::Base { peers: known, lost, .. } => {
@@ -110,6 +97,24 @@ pub(crate) fn recover(
         node.revive(now, id, found, &damage);
     }
     node
+}
+
+/// Which replicas exist. This comes first: the newest `Base` stands after records of groups that it names, whose
+/// snapshots are older than it is.
+fn named(records: &[(Position, Record)]) -> BTreeMap<GroupId, Found> {
+    let oldest = records.first().map_or(Position(0), |(at, _)| *at);
+    let mut found: BTreeMap<GroupId, Found> = BTreeMap::new();
+    for (_, record) in records {
+        let (named, lost) = match record {
+            Record::Base { replicas, lost, .. } => (replicas.as_slice(), lost.as_slice()),
+            Record::Created(info) => (core::slice::from_ref(info), &[][..]),
+            _ => continue,
+        };
+        for info in named.iter().chain(lost.iter().map(|lost| &lost.info)) {
+            found.entry(info.group).or_insert_with(|| Found::new(info.clone(), oldest));
+        }
+    }
+    found
 }
 
 impl Found {

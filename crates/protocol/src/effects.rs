@@ -88,7 +88,11 @@ impl<P: Protocol> Effects<P> {
 
     /// Passes on a stamped send of an inner core whose positions are this one's; for cores that hold cores.
     pub fn forward(&mut self, stamp: Position, to: NodeId, message: P::Message) {
-        assert!(stamp <= self.reached, "a stamp from the future: {stamp:?} after {:?}", self.reached);
+        assert!(
+            stamp <= self.reached,
+            "a stamp from the future: {stamp:?} after {:?}",
+            self.reached
+        );
         self.sends.push((stamp, to, message));
     }
 

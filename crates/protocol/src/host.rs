@@ -59,7 +59,13 @@ pub struct Host<P: Protocol> {
 
 impl<P: Protocol> Host<P> {
     /// A host for `core`, whose log is durable up to `durable`. Queues at most `capacity` inputs.
-    pub fn new(me: NodeId, core: P, durable: Position, capacity: usize, planted: Planted) -> Host<P> {
+    pub fn new(
+        me: NodeId,
+        core: P,
+        durable: Position,
+        capacity: usize,
+        planted: Planted,
+    ) -> Host<P> {
         Host {
             me,
             core,

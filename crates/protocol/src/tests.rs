@@ -38,12 +38,7 @@ impl Protocol for Core {
     type Record = Number;
     type Output = u64;
 
-    fn recover(
-        (): (),
-        _: Now,
-        _: Prng,
-        records: impl Iterator<Item = (Position, Number)>,
-    ) -> Core {
+    fn recover((): (), _: Now, _: Prng, records: impl Iterator<Item = (Position, Number)>) -> Core {
         Core { heard: records.map(|(_, n)| n.0).collect() }
     }
     fn step(&mut self, _: Now, input: Input<Core>, out: &mut Effects<Core>) {

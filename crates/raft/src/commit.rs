@@ -13,9 +13,11 @@ impl Raft {
         let Role::Leader(leader) = &self.role else { return };
         let mut matched: Vec<u64> = leader.followers.values().map(|p| p.matched).collect();
         matched.push(leader.own);
+        assert_eq!(matched.len(), self.voters.len(), "one place in the log for each voter");
         let held = quorum::committed(&mut matched);
         let own_term = self.log.term_at(held) == Some(self.term)
             || self.config.planted.is(Mutant::CommitEarlierTerm);
+        assert!(held <= self.log.last().index, "a majority is ahead of its leader");
         if held <= self.commit || !own_term {
             return;
         }
@@ -33,6 +35,7 @@ impl Raft {
             return;
         }
         let entries = self.log.between(self.commit, index);
+        assert_eq!(entries.len() as u64, index - self.commit, "each index once");
         self.commit = index;
         // Early: counted from acknowledgements that were durable when they were sent; if this replica crashes
         // before its own copy is on disk, the others' still stand.
@@ -45,6 +48,7 @@ impl Raft {
         let (term, commit, last) = (self.term, self.commit, self.log.last().index);
         let Ok(leader) = self.leader_mut() else { return };
         let progress = leader.followers.get_mut(&peer).expect("a follower for each peer");
+        assert!(progress.told <= commit, "a follower was told what is not committed");
         if progress.matched == last && progress.told < commit {
             progress.told = commit;
             // Early: what is committed stays so whatever this replica forgets.

@@ -1,5 +1,6 @@
-//! A test language for interleavings: bare cores, each under the real [`protocol::Host`], with every message in flight, every
-//! unfinished sync and every clock moved by a command. What happened is the output, read as documentation.
+//! A test language for interleavings: bare cores, each under the real [`protocol::Host`], with every message
+//! in flight, every unfinished sync and every clock moved by a command. What happened is the output, read
+//! as documentation.
 //!
 //! | command | what it does |
 //! | --- | --- |

@@ -184,10 +184,9 @@ fn answer(part: &Part, reply: &Reply) -> Result<Answer, String> {
             Ok(Answer::Value(None))
         }
         (_, Reply::Null) if conditional => Ok(Answer::Value(None)),
-        (
-            Command::Del | Command::Exists | Command::Incr(_) | Command::Append(_),
-            Reply::Int(n),
-        ) => Ok(Answer::Int(*n)),
+        (Command::Del | Command::Exists | Command::Incr(_) | Command::Append(_), Reply::Int(n)) => {
+            Ok(Answer::Int(*n))
+        }
         _ => Err(format!("{reply:?} does not answer {part:?}")),
     }
 }

@@ -74,9 +74,10 @@ impl Seen {
             Command::Expire(value) => !seen.contains(value),
             Command::GetDel | Command::Del | Command::Incr(_) | Command::Append(_) => false,
         };
-        let left = history.operations.iter().filter(|op| {
-            op.outcome != Outcome::Unknown || !op.op.iter().all(unseen)
-        });
+        let left = history
+            .operations
+            .iter()
+            .filter(|op| op.outcome != Outcome::Unknown || !op.op.iter().all(unseen));
         History { operations: left.cloned().collect() }
     }
 

@@ -8,6 +8,7 @@
 //! | `workload` | what clients ask |
 //! | `client` | a Redis client: RESP bytes out and in, and what each reply means |
 //! | `run` | [`run_seed`]: the cluster, its clients, its faults |
+//! | `hear` | replies, and what nodes tell their operator |
 //! | `peace` | afterwards: progress, and agreement of all replicas |
 //! | `watch`, `shadow` | the onlooker: election safety, equal replicas, durable on a majority before applied |
 //! | `model`, `judge` | the specification of Redis strings with expiry; the verdict on a history |
@@ -21,6 +22,7 @@
 mod appends;
 mod boot;
 mod client;
+mod hear;
 mod judge;
 pub mod model;
 mod peace;

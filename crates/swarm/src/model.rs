@@ -131,9 +131,8 @@ impl Model for Strings {
     }
 
     fn is_read(&self, op: &Vec<Part>) -> bool {
-        op.iter().all(|part| {
-            matches!(part.command, Command::Get | Command::Exists | Command::Guard(_))
-        })
+        op.iter()
+            .all(|part| matches!(part.command, Command::Get | Command::Exists | Command::Guard(_)))
     }
 
     fn keys(&self, op: &Vec<Part>) -> Vec<Key> {

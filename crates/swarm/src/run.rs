@@ -1,22 +1,19 @@
 //! One seed: a cluster, its clients, its faults; then peace, and questions.
 
 use crate::boot::NodeBoot;
-use crate::client::{Client, Link, Pending, Refusal, Watched, executed, outcome, refusal};
-use crate::model::{Answer, Command, Part};
+use crate::client::{Client, Link, Pending, Watched};
 use crate::judge::Seen;
+use crate::model::{Command, Part};
 use crate::report::{Counters, Report, Verdict};
 use crate::setup::{Options, Setup, Workload};
 use crate::shadow::Shadow;
 use crate::watch::Watch;
 use crate::workload::{Asked, Meaning, Source};
-use check::Outcome;
-use node::{ConnId, Event as Told, Node, Output, Request};
+use node::{ConnId, Node, Request};
 use sim::{Event, Fault, Nemesis, Why, World};
 use std::cell::Cell;
-use std::hash::Hasher;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use stdx::{Bytes, Digest, Duration, Instant, NodeId, Prng};
-use wire::resp::Reply;
+use stdx::{Duration, Instant, NodeId, Prng};
 
 /// Between two looks of the onlooker.
 pub(crate) const TICK: Duration = Duration::from_millis(10);
@@ -83,9 +80,6 @@ pub fn running() -> bool {
     RUNNING.get()
 }
 
-/// Why a run ends early.
-type Broken = Verdict;
-
 /// Runs one seed from start to end. Panics inside the cluster (a failed invariant) become a verdict where
 /// panics unwind.
 pub fn run_seed(seed: u64, options: Options) -> Report {
@@ -106,7 +100,8 @@ pub fn run_seed(seed: u64, options: Options) -> Report {
         }
     };
     run.finish_counting();
-    let story = run.world.trace().map_or_else(Vec::new, |trace| trace.lines().map(String::from).collect());
+    let story =
+        run.world.trace().map_or_else(Vec::new, |trace| trace.lines().map(String::from).collect());
     let history = &run.seen.history;
     let (all, lap, ok) = (history.len(), history.overlapping(), history.answered());
     let covers = all >= 200 && lap * 3 >= all && ok * 2 >= all;
@@ -171,7 +166,7 @@ impl Run {
     }
 
     /// All of it, up to the judgement of the history.
-    fn all(&mut self) -> Result<(), Broken> {
+    fn all(&mut self) -> Result<(), Verdict> {
         let end = Instant(0) + self.setup.length;
         self.plan(end);
         self.go(end)?;
@@ -201,14 +196,14 @@ impl Run {
         }
     }
 
-    pub(crate) fn go(&mut self, until: Instant) -> Result<(), Broken> {
+    pub(crate) fn go(&mut self, until: Instant) -> Result<(), Verdict> {
         while let Some(event) = self.world.run_until(until) {
             self.event(event)?;
         }
         Ok(())
     }
 
-    fn event(&mut self, event: Event<Node>) -> Result<(), Broken> {
+    fn event(&mut self, event: Event<Node>) -> Result<(), Verdict> {
         match event {
             Event::Output { node, output } => self.output(node, output)?,
             Event::Token(token) => self.token(Token::unpack(token))?,
@@ -235,7 +230,7 @@ impl Run {
         self.watch.compare(&self.world).map_err(Verdict::Unsafe)
     }
 
-    fn token(&mut self, token: Token) -> Result<(), Broken> {
+    fn token(&mut self, token: Token) -> Result<(), Verdict> {
         match token {
             Token::Tick => {
                 self.world.at(self.world.now() + TICK, Token::Tick.pack());
@@ -351,7 +346,7 @@ impl Run {
     }
 
     /// What the client was waiting for, nobody will ever tell.
-    fn hang_up(&mut self, client: usize) {
+    pub(crate) fn hang_up(&mut self, client: usize) {
         let it = &mut self.clients[client];
         if let Some(link) = it.link.take() {
             self.counters.add("connections lost", 1);
@@ -376,122 +371,5 @@ impl Run {
         let wait = self.prng.span(span / 4, span);
         let token = Token::Next(client, it.round).pack();
         self.world.at(self.world.now() + wait, token);
-    }
-
-    fn output(&mut self, node: NodeId, output: Output) -> Result<(), Broken> {
-        match output {
-            Output::Reply { conn, bytes, .. } => self.reply(node, conn, &bytes),
-            Output::Close { conn } => {
-                if let Some(client) = self.holder(node, conn) {
-                    self.hang_up(client);
-                }
-                Ok(())
-            }
-            Output::Event(event) => self.told(node, &event),
-        }
-    }
-
-    fn holder(&self, node: NodeId, conn: ConnId) -> Option<usize> {
-        self.clients.iter().position(|client| {
-            client.link.as_ref().is_some_and(|link| link.node == node && link.conn == conn)
-        })
-    }
-
-    fn told(&mut self, node: NodeId, event: &Told) -> Result<(), Broken> {
-        self.world.tell(|| format!("{node:?} says {event:?}"));
-        match event {
-            Told::Snapshot { received: true, .. } => self.counters.add("snapshots installed", 1),
-            Told::Snapshot { received: false, .. } => self.counters.add("snapshots written", 1),
-            Told::TornTail { .. } => self.counters.add("torn tails", 1),
-            Told::ReplicaCreated { .. } => self.counters.add("replicas created", 1),
-            Told::Damaged { keyspace, place } => {
-                let text = format!("a crash left {keyspace} of node {node} damaged at {place}");
-                return Err(Verdict::Unsafe(text));
-            }
-            Told::PeerRefused { peer, reason } => {
-                return Err(Verdict::Unsafe(format!("node {node} refuses node {peer}: {reason}")));
-            }
-            Told::Leader { .. } => {}
-        }
-        Ok(())
-    }
-
-    fn reply(&mut self, node: NodeId, conn: ConnId, bytes: &[u8]) -> Result<(), Broken> {
-        let Some(client) = self.holder(node, conn) else { return Ok(()) };
-        let mut digest = Digest::default();
-        digest.write(bytes);
-        self.world.note(digest.finish());
-        let link = self.clients[client].link.as_mut().expect("it holds the connection");
-        let answers = link.answers(bytes).map_err(Verdict::Unsafe)?;
-        let idle = link.pending.is_empty();
-        for (pending, reply) in answers {
-            self.world.tell(|| format!("client {client} <- {node:?} {reply:?} {:?}", pending.number));
-            self.learn(client, pending, &reply).map_err(Verdict::Unsafe)?;
-        }
-        if idle {
-            let think = if self.clients[client].home.is_some() { TICK } else { self.setup.think };
-            self.next_in(client, think);
-        }
-        Ok(())
-    }
-
-    /// What one reply means.
-    fn learn(&mut self, client: usize, pending: Pending, reply: &Reply) -> Result<(), String> {
-        if let Reply::Error(text) = reply {
-            let kind = match refusal(text)? {
-                Refusal::NoQuorum => "answered no quorum",
-                Refusal::Later => "answered try again",
-                Refusal::Unknown => "answered unknown",
-                Refusal::Invalid => "answered invalid",
-            };
-            self.counters.add(kind, 1);
-            let expired = text.starts_with("CLUSTERDOWN") || text.starts_with("UNKNOWN");
-            self.counters.add("deadlines that expired", u64::from(expired));
-        }
-        let it = &mut self.clients[client];
-        let result = match &pending.meaning {
-            Meaning::Nothing => return Ok(()),
-            Meaning::Declare => {
-                self.counters.add("keyspaces declared", u64::from(!reply.is_error()));
-                return Ok(());
-            }
-            Meaning::Watch => {
-                it.watched = if reply.is_error() { Watched::Spoilt } else { Watched::Watching };
-                return Ok(());
-            }
-            Meaning::WatchedGet { key } => {
-                let part = Part { key: key.clone(), command: Command::Get };
-                let result = outcome(std::slice::from_ref(&part), reply)?;
-                it.watched = guard(&it.watched, key, &result);
-                result
-            }
-            Meaning::Operation { parts, .. } => outcome(parts, reply)?,
-            Meaning::Exec { parts } => {
-                let result = executed(parts, reply)?;
-                let aborted = matches!(reply, Reply::Null | Reply::NullArray);
-                self.counters.add("transactions aborted", u64::from(aborted));
-                result
-            }
-        };
-        if matches!(result, Outcome::Ok(_)) {
-            it.done += 1;
-            it.agenda.pop();
-        }
-        if let Some(number) = pending.number
-            && result != Outcome::Unknown
-        {
-            self.seen.history.returned(number, self.world.now().0, result);
-        }
-        Ok(())
-    }
-}
-
-fn guard(watched: &Watched, key: &Bytes, result: &Outcome<Vec<Answer>>) -> Watched {
-    match (watched, result) {
-        (Watched::Watching, Outcome::Ok(answers)) => match answers.first() {
-            Some(Answer::Value(value)) => Watched::Seen(key.clone(), value.clone()),
-            _ => Watched::Spoilt,
-        },
-        _ => Watched::Spoilt,
     }
 }

@@ -1,7 +1,7 @@
 //! The configuration of a run: drawn from the seed, the faults as well as the cluster and its clients.
 
 use node::{Config, Member};
-use sim::{NemesisConfig, WorldConfig};
+use sim::{NemesisConfig, Spread, WorldConfig};
 use stdx::{Duration, NodeId, Planted, Prng, WallClock};
 
 /// What goes wrong.
@@ -19,18 +19,21 @@ pub enum Profile {
     Power,
     /// Pauses and wrong clocks.
     Clocks,
+    /// Leaders come and go: short timeouts, short faults, one on the heels of the other.
+    Churn,
     /// Everything.
     Mixed,
 }
 
 impl Profile {
     /// All but the calm one.
-    pub const FAULTY: [Profile; 6] = [
+    pub const FAULTY: [Profile; 7] = [
         Profile::Rough,
         Profile::Crashes,
         Profile::Partitions,
         Profile::Power,
         Profile::Clocks,
+        Profile::Churn,
         Profile::Mixed,
     ];
 }
@@ -126,7 +129,7 @@ impl Setup {
         Setup {
             profile,
             workload,
-            node: node_config(world.nodes, options.planted, prng),
+            node: node_config(profile, world.nodes, options.planted, prng),
             world,
             segment_bytes: 1 << prng.range(14, 18),
             nemesis: nemesis(profile, workload, prng),
@@ -162,9 +165,24 @@ fn world(profile: Profile, workload: Workload, planted: Planted, prng: &mut Prng
     if profile == Profile::Clocks {
         config.clock.drift_ppm = prng.below(20_000);
     }
+    if profile == Profile::Churn {
+        config.net.late_ppm = 700_000;
+        config.net.reorder_ppm = prng.below(300_000);
+    }
     if !bad && profile != Profile::Calm {
         // Slower disks than a test would like: more that is written and not yet synced.
         config.disk.sync.max = Duration::from_micros(prng.range(500, 15_000));
+    }
+    if profile == Profile::Power {
+        // The longer a sync, the more there is to lose; what is sent twice is acknowledged twice.
+        config.disk.sync.max = Duration::from_micros(prng.range(2_000, 40_000));
+        config.net.duplicate_ppm = if prng.chance(1, 3) { 0 } else { prng.below(300_000) };
+        if prng.chance(1, 2) {
+            // Slow nodes on a fast network: what waits for the next turn falls behind what peers answer.
+            config.turn =
+                Spread { min: Duration::from_micros(500), ..Spread::micros(0, 5_000, 9_000) };
+            config.net.delay = Spread::micros(10, 100, 1_000);
+        }
     }
     if workload == Workload::Expiry {
         // A small error makes a small one show.
@@ -173,8 +191,9 @@ fn world(profile: Profile, workload: Workload, planted: Planted, prng: &mut Prng
     config
 }
 
-fn node_config(nodes: u64, planted: Planted, prng: &mut Prng) -> Config {
-    let election = prng.range(150, 400);
+fn node_config(profile: Profile, nodes: u64, planted: Planted, prng: &mut Prng) -> Config {
+    let churn = profile == Profile::Churn;
+    let election = if churn { prng.range(50, 120) } else { prng.range(150, 400) };
     let member = |node| Member { node: NodeId(node), client: format!("node{node}:6379") };
     Config {
         cluster: "swarm".into(),
@@ -187,7 +206,7 @@ fn node_config(nodes: u64, planted: Planted, prng: &mut Prng) -> Config {
         heartbeat: ms(election / 6),
         snapshot_bytes: prng.range(1 << 10, 12 << 10),
         chunk_bytes: usize::try_from(prng.range(128, 1024)).expect("small"),
-        misses: if prng.chance(1, 3) { (1, 4) } else { (0, 1) },
+        misses: *prng.pick(&[(0, 1), (0, 1), (1, 4), (9, 10)]),
         version: "swarm",
         started: WallClock(0),
         planted,
@@ -228,10 +247,28 @@ fn nemesis(profile: Profile, workload: Workload, prng: &mut Prng) -> Option<Neme
         Profile::Power => Some(NemesisConfig { crash: 2, slow_disk: 2, ..none }),
         Profile::Clocks => {
             let clock_jump = if quiet_clock { 0 } else { 4 };
-            Some(NemesisConfig { pause: 6, clog: 1, slow_disk: 1, clock_jump, ..none })
+            // Pauses too short for an election are the ones after which a leader acts on.
+            let short = prng.chance(1, 2);
+            let (gap, lasts) =
+                if short { ((ms(20), ms(150)), (ms(20), ms(250))) } else { (none.gap, none.lasts) };
+            Some(NemesisConfig { gap, lasts, pause: 6, clog: 1, slow_disk: 1, clock_jump, ..none })
         }
+        Profile::Churn => Some(NemesisConfig {
+            gap: (ms(5), ms(120)),
+            lasts: (ms(60), ms(prng.range(200, 600))),
+            crash: 4,
+            pause: 4,
+            isolate: 6,
+            halves: 1,
+            one_way: 3,
+            clog: 5,
+            loss: 2,
+            slow_disk: 1,
+            ..none
+        }),
         Profile::Mixed => {
-            let all = NemesisConfig { gap: none.gap, lasts: none.lasts, ..NemesisConfig::default() };
+            let all =
+                NemesisConfig { gap: none.gap, lasts: none.lasts, ..NemesisConfig::default() };
             Some(if quiet_clock { NemesisConfig { clock_jump: 0, ..all } } else { all })
         }
     }

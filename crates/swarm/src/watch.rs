@@ -63,7 +63,9 @@ impl Watch {
         match self.leaders.get(&(group, term)) {
             Some(other) if *other == id => return Ok(()),
             Some(other) => {
-                return Err(format!("group {group} has two leaders in term {term}: {other} and {id}"));
+                return Err(format!(
+                    "group {group} has two leaders in term {term}: {other} and {id}"
+                ));
             }
             None => {}
         }

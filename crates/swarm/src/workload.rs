@@ -203,7 +203,12 @@ impl Source {
     }
 
     /// The transaction after a WATCH whose GET read `seen`.
-    pub(crate) fn transaction(&mut self, db: u64, watched: &Bytes, seen: Option<Bytes>) -> Vec<Asked> {
+    pub(crate) fn transaction(
+        &mut self,
+        db: u64,
+        watched: &Bytes,
+        seen: Option<Bytes>,
+    ) -> Vec<Asked> {
         let nothing = |words: &[&[u8]]| Asked { args: args(words), meaning: Meaning::Nothing };
         let mut parts = vec![Part { key: watched.clone(), command: Command::Guard(seen) }];
         let mut all = vec![nothing(&[b"MULTI"])];

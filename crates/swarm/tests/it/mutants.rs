@@ -6,25 +6,23 @@ use swarm::{Options, Report, run_seed};
 /// How many seeds a bug may hide in.
 const SEEDS: u64 = 500;
 
-/// A bug and the first seed known to find it.
+/// A bug and the first seed known to find it. Three are missing; docs/proof.md says why: `KeepPastTail`,
+/// `CommitEarlierTerm`, `CountStaleAck`.
 const FOUND: &[(Mutant, u64)] = &[
-    (Mutant::VoteTwice, 0),
-    (Mutant::ForgetVote, 0),
-    (Mutant::AckBeforeSync, 0),
-    (Mutant::CommitEarlierTerm, 0),
-    (Mutant::ReadWithoutQuorum, 0),
-    (Mutant::ReadBeforeNoop, 0),
-    (Mutant::TruncateCommitted, 0),
-    (Mutant::CountStaleAck, 0),
-    (Mutant::OvertakeSync, 0),
-    (Mutant::NowBeforeBatch, 0),
-    (Mutant::NoQuorumOnTimeout, 0),
+    (Mutant::VoteTwice, 10),
+    (Mutant::ForgetVote, 1),
+    (Mutant::AckBeforeSync, 11),
+    (Mutant::ReadWithoutQuorum, 2),
+    (Mutant::ReadBeforeNoop, 2),
+    (Mutant::TruncateCommitted, 1),
+    (Mutant::OvertakeSync, 415),
+    (Mutant::NowBeforeBatch, 63),
+    (Mutant::NoQuorumOnTimeout, 49),
     (Mutant::ForgetSessions, 0),
-    (Mutant::SnapshotWithoutSessions, 0),
-    (Mutant::ReadBeforeApply, 0),
-    (Mutant::ReadAtFollower, 0),
-    (Mutant::KeepPastTail, 0),
-    (Mutant::ReleaseEarly, 0),
+    (Mutant::SnapshotWithoutSessions, 1),
+    (Mutant::ReadBeforeApply, 61),
+    (Mutant::ReadAtFollower, 2),
+    (Mutant::ReleaseEarly, 1),
 ];
 
 fn run(mutant: Mutant, seed: u64) -> Report {
@@ -70,7 +68,10 @@ fn without_faults_no_mutant_shows() {
     for (mutant, _) in FOUND {
         for seed in 0..6 {
             let planted = Planted::one(*mutant);
-            let report = run_seed(seed, Options { planted, witness: false, faults: false, ..Options::default() });
+            let report = run_seed(
+                seed,
+                Options { planted, witness: false, faults: false, ..Options::default() },
+            );
             assert!(report.verdict.is_ok(), "{mutant:?}, calm seed {seed}: {}", report.verdict);
         }
     }

@@ -1,0 +1,132 @@
+//! What a run hears: replies, and what nodes tell their operator.
+
+use crate::client::{Pending, Refusal, Watched, executed, outcome, refusal};
+use crate::model::{Answer, Command, Part};
+use crate::report::Verdict;
+use crate::run::{Run, TICK};
+use crate::workload::Meaning;
+use check::Outcome;
+use node::{ConnId, Event as Told, Output};
+use std::hash::Hasher;
+use stdx::{Bytes, Digest, NodeId};
+use wire::resp::Reply;
+
+impl Run {
+    pub(crate) fn output(&mut self, node: NodeId, output: Output) -> Result<(), Verdict> {
+        match output {
+            Output::Reply { conn, bytes, .. } => self.reply(node, conn, &bytes),
+            Output::Close { conn } => {
+                if let Some(client) = self.holder(node, conn) {
+                    self.hang_up(client);
+                }
+                Ok(())
+            }
+            Output::Event(event) => self.told(node, &event),
+        }
+    }
+
+    fn holder(&self, node: NodeId, conn: ConnId) -> Option<usize> {
+        self.clients.iter().position(|client| {
+            client.link.as_ref().is_some_and(|link| link.node == node && link.conn == conn)
+        })
+    }
+
+    pub(crate) fn told(&mut self, node: NodeId, event: &Told) -> Result<(), Verdict> {
+        self.world.tell(|| format!("{node:?} says {event:?}"));
+        match event {
+            Told::Snapshot { received: true, .. } => self.counters.add("snapshots installed", 1),
+            Told::Snapshot { received: false, .. } => self.counters.add("snapshots written", 1),
+            Told::TornTail { .. } => self.counters.add("torn tails", 1),
+            Told::ReplicaCreated { .. } => self.counters.add("replicas created", 1),
+            Told::Damaged { keyspace, place } => {
+                let text = format!("a crash left {keyspace} of node {node} damaged at {place}");
+                return Err(Verdict::Unsafe(text));
+            }
+            Told::PeerRefused { peer, reason } => {
+                return Err(Verdict::Unsafe(format!("node {node} refuses node {peer}: {reason}")));
+            }
+            Told::Leader { .. } => {}
+        }
+        Ok(())
+    }
+
+    fn reply(&mut self, node: NodeId, conn: ConnId, bytes: &[u8]) -> Result<(), Verdict> {
+        let Some(client) = self.holder(node, conn) else { return Ok(()) };
+        let mut digest = Digest::default();
+        digest.write(bytes);
+        self.world.note(digest.finish());
+        let link = self.clients[client].link.as_mut().expect("it holds the connection");
+        let answers = link.answers(bytes).map_err(Verdict::Unsafe)?;
+        let idle = link.pending.is_empty();
+        for (pending, reply) in answers {
+            self.world
+                .tell(|| format!("client {client} <- {node:?} {reply:?} {:?}", pending.number));
+            self.learn(client, &pending, &reply).map_err(Verdict::Unsafe)?;
+        }
+        if idle {
+            let think = if self.clients[client].home.is_some() { TICK } else { self.setup.think };
+            self.next_in(client, think);
+        }
+        Ok(())
+    }
+
+    /// What one reply means.
+    fn learn(&mut self, client: usize, pending: &Pending, reply: &Reply) -> Result<(), String> {
+        if let Reply::Error(text) = reply {
+            let kind = match refusal(text)? {
+                Refusal::NoQuorum => "answered no quorum",
+                Refusal::Later => "answered try again",
+                Refusal::Unknown => "answered unknown",
+                Refusal::Invalid => "answered invalid",
+            };
+            self.counters.add(kind, 1);
+            let expired = text.starts_with("CLUSTERDOWN") || text.starts_with("UNKNOWN");
+            self.counters.add("deadlines that expired", u64::from(expired));
+        }
+        let it = &mut self.clients[client];
+        let result = match &pending.meaning {
+            Meaning::Nothing => return Ok(()),
+            Meaning::Declare => {
+                self.counters.add("keyspaces declared", u64::from(!reply.is_error()));
+                return Ok(());
+            }
+            Meaning::Watch => {
+                it.watched = if reply.is_error() { Watched::Spoilt } else { Watched::Watching };
+                return Ok(());
+            }
+            Meaning::WatchedGet { key } => {
+                let part = Part { key: key.clone(), command: Command::Get };
+                let result = outcome(std::slice::from_ref(&part), reply)?;
+                it.watched = guard(&it.watched, key, &result);
+                result
+            }
+            Meaning::Operation { parts, .. } => outcome(parts, reply)?,
+            Meaning::Exec { parts } => {
+                let result = executed(parts, reply)?;
+                let aborted = matches!(reply, Reply::Null | Reply::NullArray);
+                self.counters.add("transactions aborted", u64::from(aborted));
+                result
+            }
+        };
+        if matches!(result, Outcome::Ok(_)) {
+            it.done += 1;
+            it.agenda.pop();
+        }
+        if let Some(number) = pending.number
+            && result != Outcome::Unknown
+        {
+            self.seen.history.returned(number, self.world.now().0, result);
+        }
+        Ok(())
+    }
+}
+
+fn guard(watched: &Watched, key: &Bytes, result: &Outcome<Vec<Answer>>) -> Watched {
+    match (watched, result) {
+        (Watched::Watching, Outcome::Ok(answers)) => match answers.first() {
+            Some(Answer::Value(value)) => Watched::Seen(key.clone(), value.clone()),
+            _ => Watched::Spoilt,
+        },
+        _ => Watched::Spoilt,
+    }
+}
