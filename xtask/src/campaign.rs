@@ -35,13 +35,21 @@ pub(crate) fn run(context: &Context) -> Outcome {
     }
     let (from, to) = arguments.seeds.unwrap_or((0, 2_000));
     let commit = output(&context.root, "git", &["rev-parse", "--short", "HEAD"])?;
+    let changed = output(&context.root, "git", &["status", "--porcelain", "--", "crates"])?;
+    let changed = if changed.is_empty() { "" } else { ", with uncommitted changes" };
     let date = output(&context.root, "date", &["-u", "+%Y-%m-%d"])?;
     let campaign = all(from, to, arguments.jobs)?;
     let mutants = if arguments.mutants { mutants(&context.root)? } else { Vec::new() };
     let missing: Vec<&str> =
         REQUIRED.iter().copied().filter(|name| campaign.counter(name) == 0).collect();
     let command = format!("cargo xtask campaign {}", context.arguments.join(" "));
-    let text = summary(&campaign, (from, to), (&commit, &date, command.trim()), &mutants, &missing);
+    let text = summary(
+        &campaign,
+        (from, to),
+        (&format!("{commit}{changed}"), &date, command.trim()),
+        &mutants,
+        &missing,
+    );
     let folder = context.root.join("docs/campaigns");
     std::fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     let path = folder.join(format!("{date}-{commit}.md"));

@@ -34,8 +34,6 @@ pub enum Request {
         /// The connection.
         conn: ConnId,
     },
-    /// Finish what is under way and take nothing new (SIGTERM).
-    Drain,
 }
 
 /// From the node to the machine.

@@ -51,7 +51,6 @@ pub(crate) struct Gateway {
     /// Numbers requests within this life; never reused.
     pub(crate) next: u64,
     pub(crate) counters: Counters,
-    pub(crate) draining: bool,
     /// Connections with something to do, in order.
     pub(crate) ready: VecDeque<ConnId>,
 }

@@ -249,7 +249,7 @@ impl Node {
                 self.resolve(now, asker.number, outcome, out);
             }
         } else if self.groups[&id].raft.is_leading() {
-            self.send_answer(id, asker, false, outcome, out);
+            self.send_answer(id, asker, outcome, out);
         }
     }
 
@@ -257,12 +257,11 @@ impl Node {
         &self,
         group: GroupId,
         Asker { node, life, number }: Asker,
-        read: bool,
         outcome: Outcome,
         out: &mut Effects<Node>,
     ) {
         // Early: it speaks of committed state, or of something that was not done here.
-        let content = Content::Answer { group, read, number, life, outcome };
+        let content = Content::Answer { group, number, life, outcome };
         out.send_early(node, self.packet(content));
     }
 
@@ -277,7 +276,7 @@ impl Node {
         if asker.node == self.identity.node {
             self.resolve(now, asker.number, outcome, out);
         } else {
-            self.send_answer(id, asker, true, outcome, out);
+            self.send_answer(id, asker, outcome, out);
         }
     }
 
@@ -305,7 +304,7 @@ impl Node {
                 group.forwarded.insert(name);
             }
             Err(leader) => {
-                self.send_answer(id, asker, false, Outcome::NotLeader(leader), out);
+                self.send_answer(id, asker, Outcome::NotLeader(leader), out);
             }
         }
     }

@@ -57,8 +57,6 @@ pub enum Content {
     Answer {
         /// The group.
         group: GroupId,
-        /// True for a read's ticket.
-        read: bool,
         /// Sequence number or ticket.
         number: u64,
         /// The gateway's life that asked.
@@ -84,7 +82,7 @@ wire_enum!(Content, version 1 {
     1 => Raft { group, from, to, message },
     2 => Write { group, body },
     3 => Read { group, ticket, body },
-    4 => Answer { group, read, number, life, outcome },
+    4 => Answer { group, number, life, outcome },
     5 => ChunkDurable { group },
     6 => Loaded { group, ticket },
 });

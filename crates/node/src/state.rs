@@ -1,6 +1,6 @@
 //! The node: its identity, its replicas, its gateway.
 
-use crate::api::{Config, ConnId, Event, ReplicaStatus, Status};
+use crate::api::{Config, Event, ReplicaStatus, Status};
 use crate::catalog::{CATALOG_GROUP, Catalog};
 use crate::gateway::Gateway;
 use crate::group::Group;
@@ -102,16 +102,6 @@ impl Node {
     /// All replicas, to look at.
     pub fn groups(&self) -> impl Iterator<Item = (GroupId, &Group)> {
         self.groups.iter().map(|(id, group)| (*id, group))
-    }
-
-    /// Whether no client waits for anything (a node that drains may stop then).
-    pub fn idle(&self) -> bool {
-        self.gateway.ops.is_empty() && self.gateway.waiting.is_empty()
-    }
-
-    /// Which connections are open, to look at.
-    pub fn connections(&self) -> impl Iterator<Item = ConnId> + '_ {
-        self.gateway.conns.keys().copied()
     }
 
     pub(crate) fn check_all(&self) {

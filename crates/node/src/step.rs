@@ -32,7 +32,6 @@ impl Protocol for Node {
             Input::Request(Request::Commands { conn, commands }) => self.commands(conn, commands),
             Input::Request(Request::Written { conn }) => self.written(conn),
             Input::Request(Request::Closed { conn }) => self.closed(conn),
-            Input::Request(Request::Drain) => self.gateway.draining = true,
             Input::Deadline => self.expired(now, out),
         }
         self.settle(now, out);

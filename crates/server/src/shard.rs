@@ -157,10 +157,6 @@ impl<P: Served> Turns<P> {
         shard.draining.set(true);
         shard.drained.notify_waiters();
         let until = clock::now().mono + patience;
-        // Room for one input is made by turning; the host takes this one even when it is busy.
-        while shard.host.borrow_mut().request(Request::Drain).is_err() {
-            self.round();
-        }
         loop {
             self.round();
             let left = until.since(clock::now().mono);

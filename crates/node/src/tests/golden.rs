@@ -42,7 +42,7 @@ fn operations() -> Vec<(&'static str, Operation)> {
 }
 
 fn contents() -> Vec<(&'static str, Content)> {
-    let answer = |outcome| Content::Answer { group: 1, read: true, number: 8, life: 3, outcome };
+    let answer = |outcome| Content::Answer { group: 1, number: 8, life: 3, outcome };
     let message = raft::Message::AppendAck { term: 2, matched: 3 };
     vec![
         ("raft", Content::Raft { group: 1, from: NodeId(4), to: NodeId(5), message }),

@@ -96,7 +96,7 @@ impl Protocol for Core {
             }
             Input::Request(Request::Open { .. }) => self.open += 1,
             Input::Request(Request::Closed { .. }) => self.open -= 1,
-            Input::Request(Request::Drain | Request::Written { .. }) => {}
+            Input::Request(Request::Written { .. }) => {}
             Input::Request(Request::Commands { conn, commands }) => {
                 for args in &commands {
                     self.command(now, conn, args, out);

@@ -3,6 +3,7 @@
 
 mod mutants;
 mod seeds;
+mod tmp;
 
 use std::sync::Once;
 

@@ -77,6 +77,21 @@ fn without_faults_no_mutant_shows() {
     }
 }
 
+/// "No reply precedes the sync of its record on a majority" has teeth: the onlooker sees the first
+/// acknowledgement that is early, whether or not anything is lost by it.
+#[test]
+fn the_onlooker_sees_every_early_acknowledgement() {
+    crate::quiet();
+    for mutant in [Mutant::AckBeforeSync, Mutant::OvertakeSync] {
+        let planted = Planted::one(mutant);
+        let found = (0..20).find(|seed| {
+            let report = run_seed(*seed, Options { planted, ..Options::default() });
+            report.verdict.to_string().contains("durable only on")
+        });
+        assert!(found.is_some(), "{mutant:?}: nobody saw that what is applied is not durable");
+    }
+}
+
 /// `cargo xtask campaign --mutants`: the median of the seeds needed over 20 disjoint ranges.
 #[test]
 #[ignore = "minutes: cargo xtask campaign --mutants"]
