@@ -26,6 +26,8 @@ pub struct Group {
     pub(crate) queue: VecDeque<Entry>,
     /// The load that the first entry of the queue waits for.
     pub(crate) paused: Option<u64>,
+    /// Whether the rest of the queue waits for the next turn.
+    pub(crate) applying: bool,
     /// Reads by context: waiting for confirmation, or for the state to reach their index.
     pub(crate) reads: BTreeMap<u64, PendingRead>,
     pub(crate) next_context: u64,
@@ -71,6 +73,7 @@ impl Clone for Group {
             applied_term: self.applied_term,
             queue: self.queue.clone(),
             paused: self.paused,
+            applying: self.applying,
             reads: self.reads.clone(),
             next_context: self.next_context,
             forwarded: self.forwarded.clone(),
@@ -97,6 +100,7 @@ impl Group {
             applied_term,
             queue: VecDeque::new(),
             paused: None,
+            applying: false,
             reads: BTreeMap::new(),
             next_context: 0,
             forwarded: BTreeSet::new(),

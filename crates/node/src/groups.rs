@@ -11,6 +11,9 @@ use protocol::{Effects, Input, Protocol};
 use raft::{Entry, Kind, Raft};
 use stdx::{Bytes, Duration, Mutant, NodeId, Now};
 
+/// One step applies no more entries once they had this many bytes: a node that has much to catch up with must
+/// still send heartbeats.
+const APPLY_BYTES: usize = 256 << 10;
 /// An overdue key waits at least this long for the next tick, so that a burst of them shares one.
 const EXPIRY_PAUSE: Duration = Duration::from_millis(100);
 
@@ -168,12 +171,20 @@ impl Node {
     /// Applies what is committed, until a key must be loaded; then what waited for it.
     pub(crate) fn apply(&mut self, now: Now, id: GroupId, out: &mut Effects<Node>) {
         let mut applied = false;
+        let mut bytes = 0;
         loop {
             let Some(group) = self.groups.get_mut(&id) else { return };
-            if group.paused.is_some() {
+            if group.paused.is_some() || group.applying {
+                break;
+            }
+            if bytes > APPLY_BYTES && !group.queue.is_empty() {
+                group.applying = true;
+                // Early: it promises nothing.
+                out.send_early(self.identity.node, self.packet(Content::Applying { group: id }));
                 break;
             }
             let Some(entry) = group.queue.pop_front() else { break };
+            bytes += entry.bytes();
             let Kind::Command(payload) = &entry.kind else {
                 group.machine.skip(entry.index);
                 group.applied_term = entry.term;
@@ -220,6 +231,14 @@ impl Node {
             self.catalog_changed(now, out);
         }
         self.maybe_snapshot(id, out);
+    }
+
+    /// The next turn has come for a group that had more to apply than one step may.
+    pub(crate) fn go_on(&mut self, now: Now, id: GroupId, out: &mut Effects<Node>) {
+        if let Some(group) = self.groups.get_mut(&id) {
+            group.applying = false;
+            self.apply(now, id, out);
+        }
     }
 
     /// A missing entry was loaded.

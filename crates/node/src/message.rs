@@ -69,6 +69,11 @@ pub enum Content {
         /// The group.
         group: GroupId,
     },
+    /// To oneself: more is committed than one step may apply; go on with `group`.
+    Applying {
+        /// The group.
+        group: GroupId,
+    },
     /// To oneself: a missing table entry was loaded.
     Loaded {
         /// The group.
@@ -85,6 +90,7 @@ wire_enum!(Content, version 1 {
     4 => Answer { group, number, life, outcome },
     5 => ChunkDurable { group },
     6 => Loaded { group, ticket },
+    7 => Applying { group },
 });
 
 /// What a node writes to its log.

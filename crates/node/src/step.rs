@@ -85,7 +85,10 @@ impl Node {
             Content::Loaded { group, ticket } if from == self.identity.node => {
                 self.loaded(now, group, ticket, out);
             }
-            Content::ChunkDurable { .. } | Content::Loaded { .. } => {}
+            Content::Applying { group } if from == self.identity.node => {
+                self.go_on(now, group, out);
+            }
+            Content::ChunkDurable { .. } | Content::Loaded { .. } | Content::Applying { .. } => {}
         }
     }
 

@@ -132,7 +132,8 @@ impl Process {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid()));
         let status = status.expect("the process runs on Linux");
         let bytes = |name: &str| {
-            let line = status.lines().find(|line| line.starts_with(name)).expect("a known row");
+            let line = status.lines().find(|line| line.starts_with(name));
+            let line = line.unwrap_or_else(|| panic!("it has ended; {}", self.last_words()));
             let kib: u64 = line.split_whitespace().nth(1).expect("a number").parse().expect("KiB");
             kib << 10
         };
@@ -282,15 +283,21 @@ impl Cluster {
     /// Who leads `default`, in its own opinion and in that of whoever was asked first.
     #[track_caller]
     pub(crate) fn leader(&self) -> usize {
+        self.leader_among(&self.running())
+    }
+
+    /// The same where others must not be asked.
+    #[track_caller]
+    pub(crate) fn leader_among(&self, nodes: &[usize]) -> usize {
         let until = Instant::now() + PATIENCE;
-        let mut turn = self.running().into_iter().cycle();
+        let mut turn = nodes.iter().copied().cycle();
         let opinion = |node: usize| {
             let shown = self.client(node).ask("KEYSPACE SHOW default");
             row(&shown, "leader")?.parse::<usize>().ok()
         };
         loop {
             let node = turn.next().expect("somebody runs");
-            let leader = opinion(node).filter(|leader| self.nodes[leader - 1].is_some());
+            let leader = opinion(node).filter(|leader| nodes.contains(leader));
             if let Some(leader) = leader.filter(|leader| opinion(*leader) == Some(*leader)) {
                 return leader;
             }

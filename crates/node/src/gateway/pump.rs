@@ -92,7 +92,6 @@ impl Node {
                 break;
             }
             let Some(args) = conn.queue.pop_front() else { break };
-            self.gateway.counters.commands += 1;
             conn.limit = conn.requeued.take();
             if conn.muted == super::Muted::Next {
                 conn.muted = super::Muted::This;
@@ -102,6 +101,7 @@ impl Node {
             }
         }
         let conn = self.gateway.conns.get_mut(&id).expect("still open");
+        self.gateway.counters.commands += conn.answered as u64;
         conn.flush(id, out);
         if conn.closing && conn.busy.is_none() {
             out.output_early(Output::Close { conn: id }); // Everything before was handed over.
@@ -190,7 +190,6 @@ impl Node {
             *write |= matches!(spec.run, Run::Write(_));
             let conn = self.gateway.conns.get_mut(&id).expect("pumped");
             let next = conn.queue.pop_front().expect("looked at it");
-            self.gateway.counters.commands += 1;
             bytes += next.bytes_len();
             commands.push(next);
         }

@@ -54,6 +54,7 @@ fn contents() -> Vec<(&'static str, Content)> {
         ("forgotten", answer(Outcome::Forgotten)),
         ("chunk durable", Content::ChunkDurable { group: 1 }),
         ("loaded", Content::Loaded { group: 1, ticket: 2 }),
+        ("applying", Content::Applying { group: 1 }),
     ]
 }
 

@@ -3,7 +3,6 @@
 
 mod mutants;
 mod seeds;
-mod tmp;
 
 use std::sync::Once;
 

@@ -1,8 +1,8 @@
-//! Concurrent clients on all nodes while nodes are killed and restarted; the recorded history is judged by
-//! `check`, and every acknowledged write of a key that is written once must be found.
+//! Concurrent clients on all nodes while nodes are killed and restarted, or stopped and continued; the recorded
+//! history is judged by `check`, and every acknowledged write of a key that is written once must be found.
 
 use crate::cluster::{Cluster, PATIENCE};
-use crate::resp::{Client, text};
+use crate::resp::{self, Client, text};
 use check::kv::{Command, Kv, KvOp, Reply};
 use check::{Budget, History, Outcome, Verdict, linearizable};
 use std::collections::BTreeMap;
@@ -14,6 +14,9 @@ use stdx::{Bytes, Prng};
 
 const CLIENTS: u64 = 6;
 const ROUNDS: usize = 20;
+const PAUSES: usize = 8;
+/// A process number beside those of the clients.
+const PAUSER: u64 = 99;
 /// Operations acknowledged before each kill, and again while the node is down.
 const BETWEEN: u64 = 60;
 const REGISTERS: [&str; 3] = ["r1", "r2", "r3"];
@@ -135,7 +138,7 @@ fn judge(op: &KvOp, reply: &wire::resp::Reply) -> Outcome<Reply> {
 }
 
 /// Kills and restarts; answers how many of the killed led at that moment.
-fn executioner(cluster: &mut Cluster, shared: &Shared) -> usize {
+fn executioner(cluster: &mut Cluster, shared: &Shared) -> (usize, Vec<Record>) {
     let mut rng = Prng::new(9);
     let mut leaders = 0;
     for round in 0..ROUNDS {
@@ -152,7 +155,39 @@ fn executioner(cluster: &mut Cluster, shared: &Shared) -> usize {
         cluster.wait_ready(victim);
     }
     shared.wait_for(BETWEEN, cluster);
-    leaders
+    (leaders, Vec::new())
+}
+
+/// Stops the leader until the others have another and go on, then lets it wake up in the past.
+///
+/// What it finds when it wakes up are reads that began after the others had moved on.
+fn pauser(cluster: &mut Cluster, shared: &Shared) -> (usize, Vec<Record>) {
+    let mut records = Vec::new();
+    for _ in 0..PAUSES {
+        shared.wait_for(BETWEEN, cluster);
+        let leader = cluster.leader();
+        cluster.process(leader).signal("-STOP");
+        let others: Vec<usize> = (1..=3).filter(|node| *node != leader).collect();
+        assert_ne!(cluster.leader_among(&others), leader, "a stopped node was elected");
+        shared.wait_for(BETWEEN, cluster);
+        let reads: Vec<(KvOp, Client, u64)> = REGISTERS
+            .map(|key| {
+                let op = KvOp::new(key, Command::Get);
+                // The machine accepts for a stopped process and keeps what is sent.
+                let mut client = cluster.client(leader);
+                let invoked = shared.now();
+                client.send(&resp::command(&words(&op))).expect("the machine keeps it");
+                (op, client, invoked)
+            })
+            .into();
+        cluster.process(leader).signal("-CONT");
+        for (op, mut client, invoked) in reads {
+            let outcome = judge(&op, &client.receive().expect("the node goes on"));
+            records.push((PAUSER, op, invoked, Some(shared.now()), outcome));
+        }
+        cluster.wait_ready(leader);
+    }
+    (PAUSES, records)
 }
 
 /// Every key through every node, as further operations; missing acknowledged writes fail at once.
@@ -186,6 +221,21 @@ fn read_back(cluster: &Cluster, shared: &Shared, records: &mut Vec<Record>) {
 
 #[test]
 fn kill_nine() {
+    let (leaders, unknown, summary) = campaign(executioner);
+    report(&format!("{ROUNDS} kills, {leaders} of them of the leader: {summary}"));
+    assert!(leaders >= 7, "only {leaders} of {ROUNDS} kills hit the leader");
+    assert!(unknown > 0, "no kill met an operation under way: {summary}");
+}
+
+#[test]
+fn pauses() {
+    let (leaders, _, summary) = campaign(pauser);
+    report(&format!("{leaders} pauses of the leader: {summary}"));
+}
+
+/// Clients while `disturb` does its work, then the verdict. Answers what `disturb` does, how many outcomes were
+/// unknown, and a line for people.
+fn campaign(disturb: fn(&mut Cluster, &Shared) -> (usize, Vec<Record>)) -> (usize, usize, String) {
     let mut cluster = Cluster::start("log-level = \"warn\"");
     let shared = Arc::new(Shared {
         origin: Instant::now(),
@@ -205,11 +255,10 @@ fn kill_nine() {
         })
         .map(|caller| std::thread::spawn(move || caller.run()))
         .collect();
-    let leaders = executioner(&mut cluster, &shared);
+    let (leaders, own) = disturb(&mut cluster, &shared);
     shared.stop.store(true, Ordering::Relaxed);
     let ends = callers.into_iter().map(|caller| caller.join().expect("no surprising answer"));
-    let mut records: Vec<Record> = ends.flatten().collect();
-    assert!(leaders >= 7, "only {leaders} of {ROUNDS} kills hit the leader");
+    let mut records: Vec<Record> = ends.flatten().chain(own).collect();
     read_back(&cluster, &shared, &mut records);
 
     let count = |wanted: fn(&Outcome<Reply>) -> bool| {
@@ -229,8 +278,7 @@ fn kill_nine() {
         })
         .collect();
     let summary = format!(
-        "{} operations, {} answered, {failed} failed, {unknown} unknown, {} overlapping; {ROUNDS} \
-         kills, {leaders} of them of the leader; {:?}",
+        "{} operations, {} answered, {failed} failed, {unknown} unknown, {} overlapping; {:?}",
         history.len(),
         history.answered(),
         history.overlapping(),
@@ -247,11 +295,10 @@ fn kill_nine() {
             panic!("no verdict: {judged} of {of} judged, stopped at {operation:?}\n{summary}")
         }
     }
-    assert!(unknown > 0, "no kill met an operation under way: {summary}");
-    report(&summary);
+    (leaders, unknown, summary)
 }
 
 #[expect(clippy::print_stderr, reason = "shown by `cargo test -- --nocapture`")]
 fn report(summary: &str) {
-    eprintln!("kill_nine: {summary}");
+    eprintln!("processes: {summary}");
 }
