@@ -3,17 +3,26 @@
 use crate::cluster::{PATIENCE, Process, free_port, local};
 use crate::resp::Client;
 use std::net::TcpListener;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Instant;
 
-/// Three ports in a row for each kind.
+/// Ports of their own, which `free_port` never gives to other tests: `dev` wants three in a row, and the same
+/// at +100 and +200.
 fn port_base() -> u16 {
-    loop {
-        let base = free_port();
+    const FIRST: u16 = 31_000;
+    const SLOTS: u16 = 33;
+    const BLOCKS: u16 = 5;
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let start = u16::try_from(std::process::id() % 1000).expect("less than 1000");
+    for _ in 0..SLOTS * BLOCKS {
+        let slot = start + NEXT.fetch_add(1, Ordering::Relaxed);
+        let base = FIRST + slot / SLOTS % BLOCKS * 300 + slot % SLOTS * 3;
         let all = [0, 100, 200].into_iter().flat_map(|kind| (0..3).map(move |i| base + kind + i));
         if all.into_iter().all(|port| TcpListener::bind(local(port)).is_ok()) {
             return base;
         }
     }
+    panic!("no nine free ports from {FIRST}");
 }
 
 fn start(folder: &str, port: u16) -> Process {
