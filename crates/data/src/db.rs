@@ -98,6 +98,11 @@ impl Db {
         self.table.bytes()
     }
 
+    /// Sets the longest string that a command may make: for a replica, as the log says.
+    pub fn set_max_value(&mut self, max_value: usize) {
+        self.max_value = max_value;
+    }
+
     /// The longest string that a command may make.
     pub fn max_value(&self) -> usize {
         self.max_value

@@ -8,7 +8,7 @@ use crate::snapshot::{Kept, Staging, View};
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use protocol::Effects;
 use raft::{Entry, Raft};
-use stdx::{NodeId, Now, Position};
+use stdx::{NodeId, Now, Position, WallClock};
 
 /// A replica on this node.
 #[derive(Debug)]
@@ -50,6 +50,8 @@ pub struct Group {
 pub(crate) struct PendingRead {
     pub(crate) asker: Asker,
     pub(crate) body: Body,
+    /// The leader's clock when it was first tried: later tries see no more keys due than the first.
+    pub(crate) wall: Option<WallClock>,
     /// What must be applied; `None` until the leader is confirmed.
     pub(crate) index: Option<u64>,
 }

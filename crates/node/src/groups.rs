@@ -137,11 +137,11 @@ impl Node {
         body: Body,
         out: &mut Effects<Node>,
     ) -> Result<(), Option<NodeId>> {
-        let seed = self.rng.next_u64();
+        let (seed, limit) = (self.rng.next_u64(), self.config.max_value);
         let Some(group) = self.groups.get_mut(&id) else { return Err(None) };
         let stamp = now.wall.max(group.machine.time());
         let tick = body.operation == Operation::Tick;
-        let payload = Bytes::from(wire::encode(&Proposal { stamp, seed, body }));
+        let payload = Bytes::from(wire::encode(&Proposal { stamp, seed, limit, body }));
         group.next_context += 1;
         let context = group.next_context;
         let before = self.said.len();
@@ -345,7 +345,7 @@ impl Node {
         group.next_context += 1;
         let context = group.next_context;
         let index = planted.is(Mutant::ReadAtFollower).then(|| group.machine.applied());
-        group.reads.insert(context, PendingRead { asker, body, index });
+        group.reads.insert(context, PendingRead { asker, body, wall: None, index });
         if index.is_some() {
             self.run_read(now, id, context, out);
             return;
@@ -396,11 +396,12 @@ impl Node {
         let seed = self.rng.next_u64();
         let Some(group) = self.groups.get_mut(&id) else { return };
         let applied = group.machine.applied();
-        let Some(read) = group.reads.get(&context) else { return };
+        let Some(read) = group.reads.get_mut(&context) else { return };
         if read.index.is_none_or(|index| index > applied) {
             return; // Not confirmed, or not there yet.
         }
-        match group.machine.read(now.wall, seed, &read.body) {
+        let wall = *read.wall.get_or_insert(now.wall);
+        match group.machine.read(wall, seed, &read.body) {
             Ok(outcome) => {
                 let read = group.reads.remove(&context).expect("just seen");
                 self.answer_read(now, id, read.asker, outcome, out);

@@ -164,6 +164,7 @@ impl Machine {
         self.skip(index);
         self.time = self.time.max(proposal.stamp);
         if let State::Keyspace(keys) = &mut self.state {
+            keys.db.set_max_value(proposal.limit);
             keys.db.expire_due(self.time.millis(), EXPIRE_PER_ENTRY);
         }
         let Some(session) = &proposal.body.session else {
@@ -177,7 +178,7 @@ impl Machine {
         let outcome = self.execute(index, proposal);
         // A stale request did nothing: it comes back under another number, routed anew.
         if !self.planted.is(Mutant::ForgetSessions) {
-            self.sessions.remember(session, &outcome);
+            self.sessions.remember(session, &memorable(&outcome));
         }
         outcome
     }
@@ -414,6 +415,18 @@ impl Replies {
         } else {
             reply
         });
+    }
+}
+
+/// What a session remembers of an outcome. Long replies are not kept: a retry of such a request, after its answer
+/// was lost, ends as unknown, and sessions stay small enough for the first chunk of a snapshot.
+fn memorable(outcome: &Outcome) -> Outcome {
+    const KEPT: usize = 16 << 10;
+    match outcome {
+        Outcome::Done(replies) if replies.iter().map(weight).sum::<usize>() > KEPT => {
+            Outcome::Forgotten
+        }
+        outcome => outcome.clone(),
     }
 }
 

@@ -135,6 +135,10 @@ pub fn open<D: Disk>(
     let (node, planted) = (config.node, config.planted);
     let start = Start { config, identity, damage: recovery.damage };
     let core = Node::recover(start, now, rng, records.into_iter());
+    for damage in core.suspect.iter().filter(|damage| !core.claims(damage.groups)) {
+        // Of a replica whose creation was in it, or of one that is long gone.
+        events.push(Event::Damaged { keyspace: "(none known)".into(), place: damage.to_string() });
+    }
     for lost in core.damaged.values() {
         let (keyspace, place) = (lost.info.keyspace.name.clone(), lost.place.clone());
         if lost.info.group == CATALOG_GROUP {

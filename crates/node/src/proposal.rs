@@ -13,11 +13,13 @@ pub struct Proposal {
     pub stamp: WallClock,
     /// Chance for commands that want some.
     pub seed: u64,
+    /// The longest value a command may make, in bytes: as the leader is configured, so that replicas agree.
+    pub limit: usize,
     /// What to do.
     pub body: Body,
 }
 
-wire_struct!(Proposal { stamp, seed, body });
+wire_struct!(Proposal { stamp, seed, limit, body });
 
 /// A request of a gateway, the same bytes however often it is sent.
 #[derive(Clone, Debug, PartialEq)]

@@ -9,7 +9,7 @@ use crate::machine::Machine;
 use crate::message::{GroupId, Identity, Lost, Record, Replica, tag};
 use crate::snapshot::Kept;
 use crate::state::{Node, Timer};
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use data::Db;
 use protocol::{Effects, Protocol};
 use raft::Raft;
@@ -51,6 +51,7 @@ pub(crate) fn recover(
     let mut logged = 0;
     let records: Vec<(Position, Record)> = records.collect();
     let mut found = named(&records);
+    let mut orphans = BTreeSet::new();
     for (at, record) in records {
         match record {
             Record::Base { peers: known, lost, .. } => {
@@ -64,11 +65,10 @@ pub(crate) fn recover(
             Record::Peer(peer) => {
                 peers.insert(peer.node, peer);
             }
-            Record::Raft { group, record } => {
-                if let Some(found) = found.get_mut(&group) {
-                    found.raft_record(at, record, &mut logged);
-                }
-            }
+            Record::Raft { group, record } => match found.get_mut(&group) {
+                Some(found) => found.raft_record(at, record, &mut logged),
+                None => _ = orphans.insert(group),
+            },
             Record::Chunk { group, index, seq, bytes } => {
                 logged += bytes.len() as u64;
                 if let Some(found) = found.get_mut(&group) {
@@ -84,6 +84,8 @@ pub(crate) fn recover(
         refused: Default::default(),
         groups: BTreeMap::new(),
         damaged: BTreeMap::new(),
+        suspect: damage,
+        orphans,
         hints: BTreeMap::new(),
         timers: Default::default(),
         rng,
@@ -94,7 +96,7 @@ pub(crate) fn recover(
         steps: 0,
     };
     for (id, found) in found {
-        node.revive(now, id, found, &damage);
+        node.revive(now, id, found);
     }
     node
 }
@@ -162,9 +164,20 @@ impl Found {
 }
 
 impl Node {
-    fn revive(&mut self, now: Now, id: GroupId, found: Found, damage: &[Damage]) {
-        let hit = damage.iter().find(|damage| damage.groups.covers(tag(id)));
-        let place = hit.map(|d| format!("{} offset {}", d.file, d.offset)).or(found.damaged);
+    /// Whether a damaged replica accounts for damage under these tags.
+    pub(crate) fn claims(&self, groups: GroupMask) -> bool {
+        self.damaged.keys().any(|id| groups.covers(tag(*id)))
+    }
+
+    /// Where this start's damage may have touched a group.
+    fn suspected(&self, id: GroupId) -> Option<String> {
+        let hit = self.suspect.iter().find(|damage| damage.groups.covers(tag(id)));
+        let orphan = || self.orphans.contains(&id).then(|| "a record that is missing".into());
+        hit.map(|d| format!("{} offset {}", d.file, d.offset)).or_else(orphan)
+    }
+
+    fn revive(&mut self, now: Now, id: GroupId, found: Found) {
+        let place = self.suspected(id).or(found.damaged);
         if let Some(place) = place {
             self.damaged.insert(id, Lost { info: found.info, place });
             return;
@@ -226,6 +239,14 @@ impl Node {
             .collect();
         for info in missing {
             let id = info.group;
+            if let Some(place) = self.suspected(id) {
+                // Its record may be among what is lost, and with it votes that must not be given twice.
+                let keyspace = info.keyspace.name.clone();
+                self.damaged.insert(id, Lost { info, place: place.clone() });
+                self.base_at = out.persist(self.base());
+                Node::event(out, Event::Damaged { keyspace, place });
+                continue;
+            }
             let at = out.persist(Record::Created(info.clone()));
             let machine = Machine::keyspace(self.empty_db(id), self.config.planted);
             let rng = self.rng.fork(id);

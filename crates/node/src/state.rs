@@ -8,6 +8,7 @@ use crate::message::{Content, GroupId, Identity, Lost, Packet};
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use protocol::Effects;
 use stdx::{NodeId, Now, Position, Prng, Timers};
+use storage::Damage;
 
 /// A whole node as one [`protocol::Protocol`].
 #[derive(Clone, Debug)]
@@ -21,6 +22,11 @@ pub struct Node {
     pub(crate) groups: BTreeMap<GroupId, Group>,
     /// Groups whose records are damaged, and where: they exist but are not served.
     pub(crate) damaged: BTreeMap<GroupId, Lost>,
+    /// What the log could not give back at this start: a replica whose creation may have been in it must not be
+    /// created again.
+    pub(crate) suspect: Vec<Damage>,
+    /// Groups that have records, but none that says that they exist.
+    pub(crate) orphans: BTreeSet<GroupId>,
     /// Who leads groups that have no replica here, as far as their members said.
     pub(crate) hints: BTreeMap<GroupId, NodeId>,
     pub(crate) timers: Timers<Timer>,
@@ -111,6 +117,8 @@ impl Node {
             assert_eq!(*id, group.info.group, "a group under another's number");
             assert!(!self.damaged.contains_key(id), "a damaged group is served");
         }
+        let next = self.gateway.deadlines.first().map(|(at, _)| *at);
+        assert_eq!(self.timers.get(Timer::Request), next, "a deadline that wakes nobody");
         self.gateway.check();
         // Deep checks cost as much as there is state: every so many steps.
         if self.steps.is_multiple_of(4096) {

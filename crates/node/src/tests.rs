@@ -10,6 +10,7 @@ use wire::resp::Args;
 
 mod golden;
 mod hostile;
+mod hostile_again;
 
 struct Trio {
     nodes: Vec<(Host<Node>, Log<SimDisk>)>,

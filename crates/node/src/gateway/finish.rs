@@ -18,7 +18,7 @@ const UNREAD_BYTES: usize = 16 << 20;
 impl Conn {
     /// Whether the client must read before it is served again.
     pub(crate) fn behind(&self) -> bool {
-        self.given > UNREAD_BYTES
+        self.given + self.out.len() > UNREAD_BYTES
     }
 
     /// What was to be reported has been written.
@@ -41,15 +41,16 @@ impl Conn {
     /// Hands over what is encoded. Early: an answer speaks of what a majority holds durably, of a confirmed
     /// read, or of something that was not done.
     pub(crate) fn flush(&mut self, conn: ConnId, out: &mut Effects<Node>) {
-        if self.answered > 0 {
+        let due = self.reported.is_none() && self.given + self.out.len() > REPORT_BYTES;
+        // A client that is behind is heard of again only by a report, even if there is nothing new for it.
+        if self.answered > 0 || (due && self.behind()) {
             let bytes = core::mem::take(&mut self.out);
             let answered = core::mem::take(&mut self.answered);
             self.given += bytes.len();
-            let report = self.reported.is_none() && self.given > REPORT_BYTES;
-            if report {
+            if due {
                 self.reported = Some(self.given);
             }
-            out.output_early(Output::Reply { conn, bytes, answered, report });
+            out.output_early(Output::Reply { conn, bytes, answered, report: due });
         }
     }
 }
@@ -69,6 +70,8 @@ impl Node {
         let Some(busy) = &mut conn.busy else { return };
         busy.parts[part].op = None;
         match outcome {
+            // Not an answer to what was asked: only the deadline can say more.
+            Outcome::Done(replies) if !busy.fits(replies.len()) => return,
             Outcome::Done(replies) => busy.parts[part].replies = replies,
             Outcome::Stale(newer) => {
                 self.rerouted(now, id, part, newer.max(epoch), out);
@@ -153,6 +156,7 @@ impl Node {
                 busy.parts.clear();
                 self.gateway.deadlines.insert((busy.deadline, id));
                 conn.busy = Some(busy);
+                self.arm_deadlines();
                 self.gateway.waiting.insert(id);
                 self.wake_waiting();
                 return;
@@ -167,9 +171,14 @@ impl Node {
         let busy = self.gateway.conns.get_mut(&id)?.busy.take()?;
         self.gateway.deadlines.remove(&(busy.deadline, id));
         self.gateway.waiting.remove(&id);
+        self.arm_deadlines();
+        Some(busy)
+    }
+
+    /// The earliest deadline of all requests is when the node wants to be woken.
+    pub(crate) fn arm_deadlines(&mut self) {
         let next = self.gateway.deadlines.first().map(|(at, _)| *at);
         self.timers.set(Timer::Request, next);
-        Some(busy)
     }
 
     /// Requests whose deadline has passed are answered with what is known about them.
@@ -180,8 +189,7 @@ impl Node {
             }
             self.expire(now, id);
         }
-        let next = self.gateway.deadlines.first().map(|(at, _)| *at);
-        self.timers.set(Timer::Request, next);
+        self.arm_deadlines();
     }
 
     fn expire(&mut self, now: Now, id: ConnId) {
@@ -242,6 +250,16 @@ impl Node {
                 }
                 None => format!("no quorum: keyspace {name} has no member that answers"),
             },
+        }
+    }
+}
+
+impl Busy {
+    /// Whether a part may have so many replies. A batch may end early, but not before its first command.
+    fn fits(&self, replies: usize) -> bool {
+        match self.what {
+            What::Batch => (1..=self.commands.len()).contains(&replies),
+            _ => replies > 0,
         }
     }
 }

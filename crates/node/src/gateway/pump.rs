@@ -7,7 +7,7 @@ use crate::api::{ConnId, Output};
 use crate::catalog::CATALOG_GROUP;
 use crate::message::GroupId;
 use crate::proposal::Operation;
-use crate::state::{Node, Timer};
+use crate::state::Node;
 use data::{Context, Db, Run, Spec};
 use protocol::Effects;
 use stdx::{Instant, Now};
@@ -237,8 +237,7 @@ impl Node {
         assert!(conn.busy.is_none(), "a connection waits for one thing at a time");
         conn.busy = Some(Busy { what, commands, parts: Vec::new(), deadline });
         self.gateway.deadlines.insert((deadline, id));
-        let next = self.gateway.deadlines.first().map(|(at, _)| *at);
-        self.timers.set(Timer::Request, next);
+        self.arm_deadlines();
     }
 
     /// Makes the requests that the connection waits for.

@@ -91,7 +91,7 @@ fn line<T: Wire + PartialEq + core::fmt::Debug>(kind: &str, name: &str, value: &
 fn golden() {
     let mut now = String::new();
     for (name, operation) in operations() {
-        let proposal = Proposal { stamp: WallClock(1), seed: 2, body: body(operation) };
+        let proposal = Proposal { stamp: WallClock(1), seed: 2, limit: 3, body: body(operation) };
         now += &line("proposal", name, &proposal);
     }
     for (name, content) in contents() {
@@ -113,7 +113,7 @@ fn damaged_bytes_never_panic() {
     let mut prng = stdx::Prng::new(7);
     let mut samples: Vec<Vec<u8>> = Vec::new();
     for (_, operation) in operations() {
-        let proposal = Proposal { stamp: WallClock(1), seed: 2, body: body(operation) };
+        let proposal = Proposal { stamp: WallClock(1), seed: 2, limit: 3, body: body(operation) };
         samples.push(wire::encode(&proposal));
     }
     samples.extend(records().iter().map(|(_, record)| wire::encode(record)));

@@ -3,12 +3,34 @@
 use super::*;
 use crate::message::Content;
 
-fn small(snapshot_bytes: u64) -> impl Fn(u64) -> Config {
+pub(super) fn small(snapshot_bytes: u64) -> impl Fn(u64) -> Config {
     move |n| Config { snapshot_bytes, chunk_bytes: 300, misses: (0, 1), ..config(n) }
 }
 
 impl Trio {
-    fn restart(&mut self, n: usize, config: Config) {
+    /// A turn in which one node hears nothing new of the catalog.
+    pub(super) fn starve(&mut self, lagging: usize) {
+        self.mail.retain(|(_, to, packet)| {
+            let news = matches!(
+                packet.content,
+                Content::Raft {
+                    group: 0,
+                    message: raft::Message::Append { .. } | raft::Message::Commit { .. },
+                    ..
+                }
+            );
+            to.0 as usize != lagging + 1 || !news
+        });
+        self.turn();
+    }
+
+    /// A node that does not lead the group.
+    pub(super) fn follower(&self, group: u64) -> usize {
+        let leads = |n: usize| self.nodes[n].0.core().groups[&group].raft.is_leading();
+        (0..3).find(|n| !leads(*n)).unwrap()
+    }
+
+    pub(super) fn restart(&mut self, n: usize, config: Config) {
         let (_, log) = self.nodes.remove(n);
         let now = Now { mono: Instant(self.now), wall: WallClock(1_000_000), ..Now::default() };
         let log_config = LogConfig { segment_bytes: 64 << 10, ..LogConfig::default() };
@@ -17,14 +39,14 @@ impl Trio {
         self.nodes.insert(n, (opened.host, opened.log));
     }
 
-    fn places(&self, n: usize) -> Vec<(u64, u64, u64, u64)> {
+    pub(super) fn places(&self, n: usize) -> Vec<(u64, u64, u64, u64)> {
         let groups = self.nodes[n].0.core().groups();
         groups
             .map(|(id, g)| (id, g.raft.mark().index, g.raft.last_index(), g.raft.term()))
             .collect()
     }
 
-    fn commands(&mut self, n: usize, conn: u64, lines: &[&str]) {
+    pub(super) fn commands(&mut self, n: usize, conn: u64, lines: &[&str]) {
         let commands =
             lines.iter().map(|line| line.split(' ').map(str::as_bytes).collect()).collect();
         self.ask(n, Request::Commands { conn: ConnId(conn), commands });
@@ -68,33 +90,18 @@ fn a_lagging_catalog_does_not_answer_for_a_keyspace_it_does_not_know() {
     for _ in 0..50 {
         trio.turn();
     }
-    let leads = |trio: &Trio, n: usize| trio.nodes[n].0.core().groups[&0].raft.is_leading();
-    let lagging = (0..3).find(|n| !leads(&trio, *n)).unwrap();
+    let lagging = trio.follower(0);
     let other = (lagging + 1) % 3;
-    let starve = |trio: &mut Trio| {
-        trio.mail.retain(|(_, to, packet)| {
-            let news = matches!(
-                packet.content,
-                Content::Raft {
-                    group: 0,
-                    message: raft::Message::Append { .. } | raft::Message::Commit { .. },
-                    ..
-                }
-            );
-            to.0 as usize != lagging + 1 || !news
-        });
-        trio.turn();
-    };
     trio.commands(other, 1, &["SELECT 5", "SET a 5"]);
     while !trio.nodes[other].0.core().catalog().get("db5").is_some_and(|k| k.active)
         || trio.nodes[other].0.core().waits(ConnId(1))
     {
-        starve(&mut trio);
+        trio.starve(lagging);
     }
     trio.replies.clear();
     trio.commands(lagging, 1, &["SELECT 5", "GET a"]);
     for _ in 0..200 {
-        starve(&mut trio);
+        trio.starve(lagging);
     }
     assert_eq!(trio.replies.len(), 1, "only SELECT is answered: {:?}", trio.replies);
     assert_eq!(trio.run(lagging, 2, &["SELECT 5", "GET a"]), "+OK $1 5");

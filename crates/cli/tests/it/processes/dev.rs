@@ -1,6 +1,6 @@
 //! `atoll dev`.
 
-use crate::cluster::{PATIENCE, Process, free_port, local};
+use crate::cluster::{PATIENCE, Process, local};
 use crate::resp::Client;
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicU16, Ordering};
