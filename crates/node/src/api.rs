@@ -51,10 +51,12 @@ pub enum Output {
         /// served further.
         report: bool,
     },
-    /// Close the connection once everything before was written (QUIT, CLIENT KILL).
+    /// Close the connection.
     Close {
         /// The connection.
         conn: ConnId,
+        /// Whether everything before is to be written first (QUIT), or not (CLIENT KILL: its client may not read).
+        flush: bool,
     },
     /// Something an operator wants to read: the machine logs it.
     Event(Event),

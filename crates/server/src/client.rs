@@ -48,6 +48,10 @@ fn admit<P: Served>(stream: TcpStream, address: String, shard: &Rc<Shard<P>>) {
         tracing::debug!(client = address, %error, "client gone before it was served");
         return;
     }
+    // A client that is gone without a word must not hold its place for ever.
+    if let Err(error) = socket2::SockRef::from(&stream).set_keepalive(true) {
+        tracing::debug!(client = address, %error, "no keepalive");
+    }
     let id = ConnId(shard.next_conn.get());
     shard.next_conn.set(id.0 + 1);
     let (reading, writing) = stream.into_split();

@@ -83,10 +83,15 @@ pub(crate) async fn dial(peer: Peer, to: Rc<Outbound>, identity: Rc<Identity>, m
     loop {
         let ended = match connect(&peer, &identity).await {
             Ok(stream) => {
-                pause = FIRST_PAUSE;
-                last_said.clear();
                 tracing::info!(peer = %peer.node, address = peer.address, "link up");
-                speak(stream, &to).await
+                let up = tokio::time::Instant::now();
+                let ended = speak(stream, &to).await;
+                // One that dies at once is dialed no faster than one that cannot be reached.
+                if up.elapsed() > LONGEST_PAUSE {
+                    pause = FIRST_PAUSE;
+                    last_said.clear();
+                }
+                ended
             }
             Err(error) => error,
         };

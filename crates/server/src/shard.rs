@@ -263,8 +263,12 @@ impl<P: Served> Turns<P> {
                     self.written.push(conn);
                 }
             }
-            Output::Close { conn } => {
+            Output::Close { conn, flush } => {
                 let Some(conn) = of(conn) else { return };
+                if !flush {
+                    conn.cut();
+                    return;
+                }
                 if conn.close() {
                     self.written.push(conn);
                 }

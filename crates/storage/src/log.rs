@@ -11,7 +11,7 @@ pub use error::LogError;
 use crate::Disk;
 use core::fmt;
 use core::ops::Range;
-use layout::{Place, Records};
+use layout::{Before, Place, Records};
 use slots::{Segment, Slots};
 use std::collections::VecDeque;
 use stdx::{Planted, Position};
@@ -123,6 +123,8 @@ pub struct Log<D: Disk> {
     /// What the last two headers appended say of it: the older of the two is what may be recycled, once both
     /// are durable (crate invariants).
     claimed: [Position; 2],
+    /// The last batch.
+    last: Before,
     /// Slots written to since the last sync, in order.
     dirty: Vec<u32>,
     kept: Vec<Kept>,
@@ -199,8 +201,9 @@ impl<D: Disk> Log<D> {
             previous: last.previous,
             durable: self.durable,
             start,
+            before: self.last,
         };
-        layout::encode(batch, place, &mut self.buffer)?;
+        self.last = layout::encode(batch, place, &mut self.buffer)?;
         assert!(last.used + size <= last.size, "a batch never crosses its segment's end");
         self.disk.write_at(&slots::name(last.slot), last.used, &self.buffer)?;
         last.used += size;

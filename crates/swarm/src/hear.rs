@@ -15,7 +15,7 @@ impl Run {
     pub(crate) fn output(&mut self, node: NodeId, output: Output) -> Result<(), Verdict> {
         match output {
             Output::Reply { conn, bytes, .. } => self.reply(node, conn, &bytes),
-            Output::Close { conn } => {
+            Output::Close { conn, .. } => {
                 if let Some(client) = self.holder(node, conn) {
                     self.hang_up(client);
                 }

@@ -162,7 +162,7 @@ impl Node {
             if *other == id {
                 self.conn(id).closing = true; // After this reply.
             } else {
-                out.output_early(Output::Close { conn: *other }); // It promises nothing.
+                out.output_early(Output::Close { conn: *other, flush: false }); // It promises nothing.
                 self.closed(*other);
             }
         }

@@ -126,7 +126,7 @@ impl Node {
                 let rest = busy.commands.split_off(done);
                 if !rest.is_empty() {
                     assert!(done > 0, "a batch that did nothing would go round for ever");
-                    conn.requeue(rest, busy.deadline);
+                    conn.requeue(rest, None); // What was done shows that the deadline was kept.
                 }
             }
             What::Exec { local } => {

@@ -205,7 +205,7 @@ impl Node {
             match verdict {
                 Ok(None | Some(true)) => {
                     conn.fresh = matches!(busy.what, What::Epoch { fresh: true, .. });
-                    conn.requeue(busy.commands, busy.deadline);
+                    conn.requeue(busy.commands, Some(busy.deadline));
                 }
                 Ok(Some(false)) => conn.reply(&Reply::ok()),
                 Err(refusal) => {

@@ -104,7 +104,7 @@ impl Node {
         self.gateway.counters.commands += conn.answered as u64;
         conn.flush(id, out);
         if conn.closing && conn.busy.is_none() {
-            out.output_early(Output::Close { conn: id }); // Everything before was handed over.
+            out.output_early(Output::Close { conn: id, flush: true }); // Everything before was handed over.
             self.closed(id);
         }
     }
@@ -302,8 +302,8 @@ impl Conn {
     }
 
     /// Puts commands back to the front of the queue.
-    pub(crate) fn requeue(&mut self, commands: Vec<Args>, deadline: Instant) {
-        self.requeued = Some(deadline);
+    pub(crate) fn requeue(&mut self, commands: Vec<Args>, deadline: Option<Instant>) {
+        self.requeued = deadline;
         for args in commands.into_iter().rev() {
             self.queue.push_front(args);
         }

@@ -65,7 +65,7 @@ impl Core {
             }
             b"QUIT" => {
                 out.output(reply(b"+OK\r\n"));
-                out.output(Output::Close { conn });
+                out.output(Output::Close { conn, flush: true });
             }
             _ => out.output(reply(b"-ERR unknown command\r\n")),
         }

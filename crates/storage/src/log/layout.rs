@@ -17,10 +17,13 @@
 //! | 64 | 8 | durable position when this was written |
 //! | 72 | 8 | oldest position still needed when this was written |
 //! | 80 | 8 | groups: a mask of group tags modulo 64 |
-//! | 88 | | content: per record its group (8), length (4) and bytes; zeros up to the next sector |
+//! | 88 | 8 | position of the first record of the batch before this one |
+//! | 96 | 8 | its groups |
+//! | 104 | | content: per record its group (8), length (4) and bytes; zeros up to the next sector |
 //!
 //! All little-endian. The slot is checked against the file's name, so that a write that went to the wrong
-//! file is never taken for one that belongs there; the slot before names the file when all of it is lost.
+//! file is never taken for one that belongs there; the slot before names the file when all of it is lost; the batch
+//! before is described once more, so that a lost header does not leave every group under suspicion.
 
 use super::{GroupMask, LogError};
 use stdx::Position;
@@ -28,7 +31,7 @@ use wire::Batch;
 
 /// Batches start on these boundaries, so that a torn write of one never touches a synced one's sector.
 pub(crate) const SECTOR: u64 = 512;
-pub(crate) const HEADER: usize = 88;
+pub(crate) const HEADER: usize = 104;
 const MAGIC: [u8; 8] = *b"ATOLLWAL";
 const VERSION: u16 = 1;
 const RECORD_HEAD: usize = 12;
@@ -46,6 +49,14 @@ pub(crate) struct Header {
     pub(crate) content_len: u64,
     pub(crate) durable: Position,
     pub(crate) start: Position,
+    pub(crate) groups: GroupMask,
+    pub(crate) before: Before,
+}
+
+/// What a header says of the batch before it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Before {
+    pub(crate) first: Position,
     pub(crate) groups: GroupMask,
 }
 
@@ -86,6 +97,8 @@ impl Header {
         for field in [self.first.0, self.content_len, self.durable.0, self.start.0, self.groups.0] {
             out.extend_from_slice(&field.to_le_bytes());
         }
+        out.extend_from_slice(&self.before.first.0.to_le_bytes());
+        out.extend_from_slice(&self.before.groups.0.to_le_bytes());
         assert_eq!(out.len() - at, HEADER, "the header's size is fixed");
         let crc = crc32c::crc32c(&out[at..]);
         out[at + 12..at + 16].copy_from_slice(&crc.to_le_bytes());
@@ -129,6 +142,10 @@ impl Header {
             durable: Position(u64_at(bytes, 64)),
             start: Position(u64_at(bytes, 72)),
             groups: GroupMask(u64_at(bytes, 80)),
+            before: Before {
+                first: Position(u64_at(bytes, 88)),
+                groups: GroupMask(u64_at(bytes, 96)),
+            },
         }
     }
 
@@ -163,6 +180,7 @@ pub(crate) struct Place {
     pub(crate) previous: u32,
     pub(crate) durable: Position,
     pub(crate) start: Position,
+    pub(crate) before: Before,
 }
 
 /// Rounded up to whole sectors.
@@ -175,8 +193,8 @@ pub(crate) fn size_of(batch: &Batch) -> u64 {
     padded((HEADER + batch.len() * RECORD_HEAD + batch.bytes_len()) as u64)
 }
 
-/// Writes `batch` as it stands on disk into `out`, padding included.
-pub(crate) fn encode(batch: &Batch, place: Place, out: &mut Vec<u8>) -> Result<(), LogError> {
+/// Writes `batch` as it stands on disk into `out`, padding included; answers what the next header says of it.
+pub(crate) fn encode(batch: &Batch, place: Place, out: &mut Vec<u8>) -> Result<Before, LogError> {
     out.clear();
     out.resize(HEADER, 0);
     let mut groups = GroupMask::NONE;
@@ -202,13 +220,14 @@ pub(crate) fn encode(batch: &Batch, place: Place, out: &mut Vec<u8>) -> Result<(
         durable: place.durable,
         start: place.start,
         groups,
+        before: place.before,
     };
     let mut head = Vec::with_capacity(HEADER);
     header.encode(&mut head);
     out[..HEADER].copy_from_slice(&head);
     out.resize(out.len().next_multiple_of(SECTOR as usize), 0);
     assert_eq!(out.len() as u64, size_of(batch), "the size was told before");
-    Ok(())
+    Ok(Before { first: batch.first(), groups })
 }
 
 fn content_crc(segment: u64, offset: u64, content: &[u8]) -> u32 {

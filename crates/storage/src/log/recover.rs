@@ -2,7 +2,7 @@
 //! a torn tail: it is cut, and whatever past it could be read as valid is erased before anything is
 //! appended. Damage before it is corruption: told with file, offset and groups, and left as it is.
 
-use super::layout::{HEADER, Header, SECTOR};
+use super::layout::{Before, HEADER, Header, SECTOR};
 use super::scan::{self, File, Found};
 use super::slots::{self, Segment, Slots};
 use super::{Damage, GroupMask, Kept, Log, LogConfig, LogError, Recovery, Torn};
@@ -50,6 +50,7 @@ struct Walk<'a> {
     segments: VecDeque<Segment>,
     kept: Vec<Kept>,
     claimed: [Position; 2],
+    last: Before,
     damage: Vec<Damage>,
     torn: Option<Torn>,
 }
@@ -103,6 +104,7 @@ impl<'a> Walk<'a> {
             segments: VecDeque::new(),
             kept: Vec::new(),
             claimed: [Position(0); 2],
+            last: Before::default(),
             damage: Vec::new(),
             torn: None,
         }
@@ -153,6 +155,7 @@ impl<'a> Walk<'a> {
         let (segment, slot) = (header.segment, item.slot);
         self.tail = Some(Tail { segment, slot, offset, file_len: item.file_len });
         self.next = header.end();
+        self.last = Before { first: header.first, groups: header.groups };
         if item.found.whole {
             self.claimed = [self.claimed[1], header.start];
             if header.end() > self.start {
@@ -175,7 +178,10 @@ impl<'a> Walk<'a> {
             }
         };
         let (next, first) = (self.next, header.first);
-        self.report(slot, from, to - from, GroupMask::ALL, next, first);
+        // If just one batch is missing, the header after it says which groups it held.
+        let alone = header.before.first == next;
+        let groups = if alone { header.before.groups } else { GroupMask::ALL };
+        self.report(slot, from, to - from, groups, next, first);
     }
 
     fn report(
@@ -280,6 +286,7 @@ impl<'a> Walk<'a> {
             durable: self.next,
             start: self.start,
             claimed: self.claimed,
+            last: self.last,
             dirty: Vec::new(),
             kept: self.kept,
             buffer: Vec::new(),

@@ -3,7 +3,7 @@
 use crate::support::{Record, batch, config, open, records_of};
 use sim::disk::{Fault, SimDisk};
 use stdx::{Position, Prng};
-use storage::{Damage, Disk, Log, Recovery};
+use storage::{Damage, Disk, GroupMask, Log, Recovery};
 use wire::Batch;
 
 const SEGMENT: u64 = 2048;
@@ -29,7 +29,7 @@ impl Sample {
     /// How many sectors a batch takes.
     fn sectors(&self, batch: u64) -> u64 {
         let content: usize = self.of(batch).iter().map(|record| 12 + record.2.len()).sum();
-        (88 + content as u64).div_ceil(512)
+        (104 + content as u64).div_ceil(512)
     }
 
     /// How many batches lost a record that is still needed.
@@ -274,4 +274,28 @@ fn find(disk: &mut SimDisk, record: &Record) -> (String, u64) {
         windows.enumerate().find(|(_, bytes)| *bytes == record.2).map(|(at, _)| (file.clone(), at))
     });
     place.map(|(file, at)| (file, at as u64)).expect("it was written")
+}
+
+/// A header that is lost does not put every group under suspicion: the one after it says what it held.
+#[test]
+fn a_lost_header_is_described_by_the_next() {
+    let mut log = Log::open(SimDisk::new(), config(SEGMENT)).unwrap().0;
+    for (at, group) in [(0, 1), (1, 2), (2, 3), (3, 4)] {
+        let mut batch = Batch::new(Position(at));
+        batch.push(group, |out| out.extend_from_slice(b"a record"));
+        log.append(&batch).unwrap();
+        log.sync().unwrap();
+    }
+    let clean = log.into_disk();
+    let groups = |flips: &[u64]| {
+        let mut disk = clean.clone();
+        for byte in flips {
+            disk.inject(Fault::BitFlip { file: "wal-000001".into(), bit: byte * 8 });
+        }
+        let (_, recovery, _) = open(disk, config(SEGMENT)).unwrap();
+        recovery.damage.iter().map(|damage| damage.groups).collect::<Vec<_>>()
+    };
+    assert_eq!(groups(&[512 + 40]), [GroupMask::NONE.with(2)]);
+    assert_eq!(groups(&[1024 + 100]), [GroupMask::NONE.with(3)]);
+    assert_eq!(groups(&[512 + 40, 1024 + 40]), [GroupMask::ALL], "two in a row: nobody knows");
 }

@@ -176,7 +176,7 @@ fn a_log_of_a_newer_version_is_refused_not_cut() {
     append(&mut log, &mut prng, 100);
     log.sync().unwrap();
     let mut disk = log.into_disk();
-    let mut header = [0; 88];
+    let mut header = [0; 104];
     disk.read_at("wal-000001", 0, &mut header).unwrap();
     header[8] = 2;
     header[12..16].fill(0);
