@@ -237,12 +237,16 @@ impl Node {
         } else {
             self.catalog().by_group(group).map_or("?", |keyspace| &keyspace.name)
         };
-        match self.groups.get(&group).map(|group| group.quorum(now)) {
-            Some((heard, of, needs)) if heard < needs => {
+        let seen = self.groups.get(&group).map(|group| (group.leader_node(), group.quorum(now)));
+        match seen {
+            Some((_, (heard, of, needs))) if heard < needs => {
                 format!("no quorum: keyspace {name} has {heard} of {of}, needs {needs}")
             }
-            Some((heard, of, needs)) => format!(
+            Some((None, (heard, of, needs))) => format!(
                 "no quorum: keyspace {name} has no leader yet ({heard} of {of} heard, needs {needs})"
+            ),
+            Some((Some(leader), _)) => format!(
+                "no quorum: keyspace {name} is led by node {leader}, which does not confirm what this node asks"
             ),
             None => match self.damaged.get(&group) {
                 Some(lost) => {
