@@ -51,6 +51,7 @@ pub(crate) struct Gateway {
     /// Numbers requests within this life; never reused.
     pub(crate) next: u64,
     pub(crate) counters: Counters,
+    pub(crate) pause: Option<client::Pause>,
     /// Connections with something to do, in order.
     pub(crate) ready: VecDeque<ConnId>,
 }

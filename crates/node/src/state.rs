@@ -52,6 +52,8 @@ pub(crate) enum Timer {
     Request,
     /// Requests without an answer are sent again.
     Retry,
+    /// CLIENT PAUSE ends.
+    Pause,
 }
 
 impl Node {

@@ -133,6 +133,7 @@ impl Node {
                 Timer::Expiry(group) => self.expiry_passed(now, group, out),
                 Timer::Request => self.deadlines(now),
                 Timer::Retry => self.retry(now, out),
+                Timer::Pause => self.unpause(),
             }
             self.settle(now, out);
         }

@@ -195,6 +195,18 @@ fn numbered_keyspaces_appear_on_the_first_write() {
 }
 
 #[test]
+fn a_pause_holds_what_it_names_and_nothing_else() {
+    let mut trio = Trio::new();
+    assert_eq!(trio.run(0, 1, &["SET a 1", "CLIENT PAUSE 500 WRITE"]), "+OK +OK");
+    assert_eq!(trio.run(0, 2, &["GET a"]), "$1 1");
+    let before = trio.now;
+    assert_eq!(trio.run(0, 2, &["GET a", "SET a 2", "GET a"]), "$1 1 +OK $1 2");
+    assert!(trio.now - before > 400_000_000, "the write waited");
+    assert_eq!(trio.run(0, 1, &["CLIENT PAUSE 100000", "CLIENT UNPAUSE", "GET a"]), "+OK +OK $1 2");
+    assert!(trio.run(0, 1, &["CLIENT PAUSE x"]).starts_with("-ERR timeout is not an integer"));
+}
+
+#[test]
 fn keys_expire_by_the_groups_time() {
     let mut trio = Trio::new();
     assert_eq!(trio.run(0, 1, &["SET a 1 PX 50", "SET b 1"]), "+OK +OK");

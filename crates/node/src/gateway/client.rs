@@ -2,9 +2,10 @@
 
 use super::{Conn, Muted};
 use crate::api::{ConnId, Output};
-use crate::state::Node;
+use crate::state::{Node, Timer};
+use data::Run;
 use protocol::Effects;
-use stdx::Now;
+use stdx::{Duration, Instant, Now};
 use wire::resp::{Args, Reply, Version};
 
 /// A connection name as Redis allows it: printable, without spaces.
@@ -14,6 +15,27 @@ pub(crate) fn valid_name(name: &[u8]) -> Result<String, Reply> {
     } else {
         let text = "ERR Client names cannot contain spaces, newlines or special characters.";
         Err(Reply::err(text))
+    }
+}
+
+/// CLIENT PAUSE: commands that reach the cluster through this node wait. CLIENT itself does not, so that there is a
+/// way out before the time is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Pause {
+    until: Instant,
+    writes_only: bool,
+}
+
+impl Pause {
+    /// Whether a command has to wait.
+    pub(crate) fn holds(self, args: &Args) -> bool {
+        let Some(spec) = data::lookup(args.name()) else { return false };
+        match spec.run {
+            Run::Write(_) => true,
+            Run::Read(_) => !self.writes_only,
+            // EXEC may write; what it does is not looked at here.
+            Run::Gateway => spec.name == "exec" || (!self.writes_only && spec.name != "client"),
+        }
     }
 }
 
@@ -69,7 +91,11 @@ impl Node {
             ("tracking", 3) if args.is(2, "off") => Reply::ok(),
             ("getredir", 2) => Reply::Int(-1),
             ("unblock", 3 | 4) => Reply::Int(0), // No command blocks yet.
-            ("unpause", 2) => Reply::ok(),       // Nothing pauses.
+            ("pause", 3 | 4) => self.pause(now, args)?,
+            ("unpause", 2) => {
+                self.unpause();
+                Reply::ok()
+            }
             ("reply", 3) => return self.client_reply(id, args),
             ("kill", 3 | 4..) => self.kill(id, args, out)?,
             _ => {
@@ -80,6 +106,34 @@ impl Node {
         };
         self.conn(id).reply(&reply);
         Ok(())
+    }
+
+    /// CLIENT PAUSE milliseconds [WRITE | ALL]. A longer pause under way is kept, and the stricter of the two.
+    fn pause(&mut self, now: Now, args: &Args) -> Result<Reply, Reply> {
+        let millis = core::str::from_utf8(args.get(2)).ok().and_then(|t| t.parse::<u32>().ok());
+        let Some(millis) = millis else {
+            return Err(Reply::err("ERR timeout is not an integer or out of range"));
+        };
+        let writes_only = args.len() == 4 && args.is(3, "write");
+        if args.len() == 4 && !writes_only && !args.is(3, "all") {
+            return Err(Reply::err("ERR syntax error"));
+        }
+        let mut pause =
+            Pause { until: now.mono + Duration::from_millis(millis.into()), writes_only };
+        if let Some(before) = self.gateway.pause {
+            pause.until = pause.until.max(before.until);
+            pause.writes_only &= before.writes_only;
+        }
+        self.gateway.pause = Some(pause);
+        self.timers.set(Timer::Pause, Some(pause.until));
+        Ok(Reply::ok())
+    }
+
+    /// The pause is over: whoever waited is served.
+    pub(crate) fn unpause(&mut self) {
+        self.gateway.pause = None;
+        self.timers.set(Timer::Pause, None);
+        self.gateway.ready.extend(self.gateway.conns.keys().copied());
     }
 
     fn set_info(&mut self, id: ConnId, args: &Args) -> Result<Reply, Reply> {

@@ -91,6 +91,10 @@ impl Node {
             if conn.busy.is_some() || conn.closing || conn.behind() {
                 break;
             }
+            let paused = self.gateway.pause;
+            if conn.queue.front().is_some_and(|args| paused.is_some_and(|p| p.holds(args))) {
+                break;
+            }
             let Some(args) = conn.queue.pop_front() else { break };
             conn.limit = conn.requeued.take();
             if conn.muted == super::Muted::Next {
@@ -180,7 +184,8 @@ impl Node {
             let conn = &self.gateway.conns[&id];
             let Some(next) = conn.queue.front() else { break };
             let Some(spec) = data::lookup(next.name()) else { break };
-            let data = matches!(spec.run, Run::Read(_) | Run::Write(_));
+            let data = matches!(spec.run, Run::Read(_) | Run::Write(_))
+                && !self.gateway.pause.is_some_and(|pause| pause.holds(next));
             if !data || !data::arity_ok(spec, next) || conn.muted != super::Muted::No {
                 break;
             }
