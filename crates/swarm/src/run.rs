@@ -269,8 +269,10 @@ impl Run {
         let it = &mut self.clients[client];
         let idle = it.link.as_ref().is_some_and(|link| link.pending.is_empty());
         assert!(idle, "client {} has a request under way", it.number);
-        let mut asked = if let Some(asked) = it.agenda.last() {
-            vec![asked.clone()]
+        let mut asked = if let Some(asked) = it.agenda.pop() {
+            let asked = it.source.anew(asked);
+            it.agenda.push(asked.clone());
+            vec![asked]
         } else if probing {
             return;
         } else {

@@ -236,13 +236,29 @@ impl Source {
                 one(args(&[b"INCRBY", name.as_bytes(), b"1"]), key, Command::Incr(1))
             }
             Workload::Append => {
-                let more = Bytes::from(format!("{}:end ", self.client).into_bytes());
+                // Unique as all tokens are: sent again after a lost answer, it is another command.
+                self.next += 1;
+                let more = Bytes::from(format!("{}:end{} ", self.client, self.next).into_bytes());
                 one(args(&[b"APPEND", name.as_bytes(), &more]), key, Command::Append(more))
             }
             _ => {
                 let value = self.value();
                 one(args(&[b"SET", name.as_bytes(), &value]), key, Command::Set(value))
             }
+        }
+    }
+
+    /// A request of the end that may have been sent before: an APPEND gets a token of its own, since sent again
+    /// after a lost answer it is another command, which may well be executed beside the first.
+    pub(crate) fn anew(&mut self, asked: Asked) -> Asked {
+        let Meaning::Operation { parts, .. } = &asked.meaning else { return asked };
+        match parts.as_slice() {
+            [Part { key, command: Command::Append(_) }] => {
+                let name = String::from_utf8_lossy(asked.args.get(1)).into_owned();
+                let key = key.clone();
+                self.last_write(&name, key)
+            }
+            _ => asked,
         }
     }
 
