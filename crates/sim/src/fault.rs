@@ -41,6 +41,9 @@ pub enum Fault {
     HealAll,
 }
 
+/// Messages and syncs take no longer once progress is demanded.
+const SYNCHRONOUS: Duration = Duration::from_millis(5);
+
 impl<B: Boot> World<B> {
     /// Carries out a fault now.
     pub fn apply(&mut self, fault: &Fault) {
@@ -122,10 +125,16 @@ impl<B: Boot> World<B> {
         self.net.link(from, to).config = config;
     }
 
-    /// From here on nothing goes wrong by chance either, and [`Fault::HealAll`]: the time to demand progress.
+    /// From here on nothing goes wrong by chance either and nothing takes long, and [`Fault::HealAll`]: the time to demand progress.
     pub fn calm(&mut self) {
         let net = &mut self.config.net;
         (net.loss_ppm, net.duplicate_ppm, net.reorder_ppm, net.late_ppm) = (0, 0, 0, 0);
+        // Progress is promised once the network is synchronous (Dwork, Lynch and Stockmeyer 1988): messages that
+        // take longer than an election timeout may depose leaders for ever.
+        for spread in [&mut net.delay, &mut self.config.disk.sync] {
+            spread.slow_ppm = 0;
+            spread.max = spread.max.min(SYNCHRONOUS).max(spread.min);
+        }
         self.config.disk.fail_ppm = 0;
         self.apply(&Fault::HealAll);
     }

@@ -10,7 +10,7 @@ use crate::shadow::Shadow;
 use crate::watch::Watch;
 use crate::workload::{Asked, Meaning, Source};
 use node::{ConnId, Node, Request};
-use sim::{Event, Fault, Nemesis, Why, World};
+use sim::{Event, Nemesis, Why, World};
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use stdx::{Duration, Instant, NodeId, Prng};
@@ -171,7 +171,7 @@ impl Run {
         self.plan(end);
         self.go(end)?;
         self.load = false;
-        self.world.apply(&Fault::HealAll);
+        self.world.calm();
         self.settle()?;
         self.probe()?;
         self.converge()
