@@ -125,7 +125,8 @@ impl<B: Boot> World<B> {
         self.net.link(from, to).config = config;
     }
 
-    /// From here on nothing goes wrong by chance either and nothing takes long, and [`Fault::HealAll`]: the time to demand progress.
+    /// From here on nothing goes wrong by chance either and nothing takes long, and [`Fault::HealAll`]: the
+    /// time to demand progress.
     pub fn calm(&mut self) {
         let net = &mut self.config.net;
         (net.loss_ppm, net.duplicate_ppm, net.reorder_ppm, net.late_ppm) = (0, 0, 0, 0);
