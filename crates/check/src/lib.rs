@@ -7,6 +7,8 @@
 //!
 //! | file | what |
 //! | --- | --- |
+//! | `txn`, `names` | [`Transactions`]: the one form in which a history of any source is judged; interned names |
+//! | `level` | [`Level`]: what a store may promise; [`Judgement`], [`Witness`] |
 //! | `history` | [`History`]: who called what when, and what came back |
 //! | `text` | histories as JSON lines, errors with line and column |
 //! | `model` | [`Model`]: a specification; `register`, `counter` and `kv` are some |
@@ -22,19 +24,25 @@
 
 mod history;
 pub mod kv;
+mod level;
 mod linear;
 mod model;
+mod names;
 pub mod register;
 mod search;
 mod shrink;
 pub mod simple;
 pub mod text;
+pub mod txn;
 
 #[cfg(test)]
 mod tests;
 
 pub use history::{History, Operation, Outcome};
 pub use kv::{Kv, KvMap};
+pub use level::{Edge, EdgeKind, Judgement, Level, Witness};
 pub use linear::{Budget, Verdict, Violation, linearizable};
 pub use model::{Key, Model};
+pub use names::Names;
 pub use register::{Counter, Register};
+pub use txn::{Fate, KeyId, Op, Transactions, Txn, Value, ValueId};

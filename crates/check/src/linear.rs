@@ -7,16 +7,18 @@ use std::collections::BTreeMap;
 /// What a verdict may cost. The caller's: nothing here reads a clock.
 #[derive(Clone, Copy, Debug)]
 pub struct Budget {
-    /// Returns looked at, coming back included. Counts down.
+    /// Steps of a search, coming back included. Counts down.
     pub steps: u64,
     /// Situations remembered at a time, of a few hundred bytes each.
     pub memory: usize,
+    /// Asked every few thousand steps: whether the caller's time is up.
+    pub expired: fn() -> bool,
 }
 
 impl Default for Budget {
     /// Seconds, and a few hundred megabytes at worst.
     fn default() -> Budget {
-        Budget { steps: 5_000_000, memory: 1_000_000 }
+        Budget { steps: 5_000_000, memory: 1_000_000, expired: || false }
     }
 }
 

@@ -300,7 +300,7 @@ fn a_long_history_costs_few_steps() {
         }
     };
     let history = real(&mut prng, &Register, 100_000, (10, 2), &mut unique, answer);
-    let budget = Budget { steps: 400_000, memory: 400_000 };
+    let budget = Budget { steps: 400_000, memory: 400_000, ..Budget::default() };
     assert_eq!(linearizable(&Register, &history, budget), Verdict::Ok);
 }
 
@@ -316,7 +316,7 @@ fn many_unknown_operations_do_not_blow_up() {
         let read = history.invoked(100, RegisterOp::Read, at);
         history.returned(read, at + 5, Outcome::Ok(RegisterResult::Value(value)));
     }
-    let budget = Budget { steps: 100_000, memory: 100_000 };
+    let budget = Budget { steps: 100_000, memory: 100_000, ..Budget::default() };
     let verdict = linearizable(&Register, &history, budget);
     let found = verdict.violation().expect("7 was gone once 1000 was read again");
     assert_eq!(found.operations.len(), 4, "{found:#?}");
@@ -331,7 +331,8 @@ fn a_spent_budget_is_said() {
     }
     let read = history.invoked(20, RegisterOp::Read, 200);
     history.returned(read, 210, Outcome::Ok(RegisterResult::Value(Some(50))));
-    let verdict = linearizable(&Register, &history, Budget { steps: 50, memory: 1_000 });
+    let verdict =
+        linearizable(&Register, &history, Budget { steps: 50, memory: 1_000, ..Budget::default() });
     assert!(matches!(verdict, Verdict::Unknown { of: 13, .. }), "{verdict:?}");
 }
 

@@ -32,11 +32,11 @@ impl Seen {
         }
         // Without the writes that nobody saw and nobody was told of, the search is short; an order found so is
         // an order of all, since what is unknown need not have happened.
-        let budget = Budget { steps: 200_000, memory: 50_000 };
+        let budget = Budget { steps: 200_000, memory: 50_000, ..Budget::default() };
         if linearizable(&Strings, &self.unseen_left_out(&history), budget).is_ok() {
             return Verdict::Ok;
         }
-        let budget = Budget { steps: 3_000_000, memory: 300_000 };
+        let budget = Budget { steps: 3_000_000, memory: 300_000, ..Budget::default() };
         match linearizable(&Strings, &history, budget) {
             check::Verdict::Ok => Verdict::Ok,
             check::Verdict::Unknown { judged, of, .. } => {

@@ -1,0 +1,2 @@
+//! Pictures of runs and histories: SVG inside one HTML file that needs nothing else.
+#![forbid(unsafe_code)]
