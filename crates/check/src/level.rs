@@ -92,6 +92,16 @@ impl Level {
     }
 }
 
+impl std::str::FromStr for Level {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Level, String> {
+        let names = || Level::ALL.map(Level::name).join(", ");
+        let found = Level::ALL.into_iter().find(|level| level.name() == name);
+        found.ok_or_else(|| format!("no level `{name}`; there are {}", names()))
+    }
+}
+
 impl fmt::Display for Level {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
@@ -109,6 +119,13 @@ pub enum Judgement {
     Unknown(String),
     /// The level does not speak of what this history holds: why.
     NotApplicable(String),
+}
+
+impl Judgement {
+    /// Whether it is a yes or a no.
+    pub fn is_decided(&self) -> bool {
+        matches!(self, Judgement::Holds | Judgement::Fails(_))
+    }
 }
 
 /// The smallest part found of a history that still breaks a promise.

@@ -9,6 +9,7 @@
 //! | --- | --- |
 //! | `txn`, `names` | [`Transactions`]: the one form in which a history of any source is judged; interned names |
 //! | `level` | [`Level`]: what a store may promise; [`Judgement`], [`Witness`] |
+//! | `describe` | transactions in words |
 //! | `history` | [`History`]: who called what when, and what came back |
 //! | `text` | histories as JSON lines, errors with line and column |
 //! | `model` | [`Model`]: a specification; `register`, `counter` and `kv` are some |
@@ -22,6 +23,7 @@
 //! clock: budgets are counts, handed in by the caller.
 #![forbid(unsafe_code)]
 
+mod describe;
 mod history;
 pub mod kv;
 mod level;

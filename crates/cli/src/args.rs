@@ -20,6 +20,10 @@ pub(crate) enum Command {
     Serve(Serve),
     /// Declare keyspaces and show them
     Keyspace(Keyspace),
+    /// Put load on a server and write down what was asked and answered, for `check`
+    Bench(Bench),
+    /// Run whole clusters in a deterministic simulator, under faults, from seeds
+    Sim(Sim),
     /// Print the version
     Version,
 }
@@ -90,6 +94,122 @@ pub(crate) enum KeyspaceVerb {
         /// Its name
         name: String,
     },
+}
+
+/// `atoll bench`
+#[derive(Debug, clap::Args)]
+pub(crate) struct Bench {
+    /// Where the history goes: a JSON line per operation
+    #[arg(long, value_name = "FILE")]
+    pub(crate) history: PathBuf,
+    /// Any Redis server, or a node of a cluster; again for more. Without it a cluster of its own is started
+    #[arg(long)]
+    pub(crate) addr: Vec<String>,
+    /// The server's password
+    #[arg(long)]
+    pub(crate) password: Option<String>,
+    /// How many nodes the cluster of its own has
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=7))]
+    pub(crate) nodes: u16,
+    /// What is done to single nodes of the cluster of its own
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) nemesis: Vec<Trouble>,
+    /// What clients ask, besides GET
+    #[arg(long, value_enum, default_value_t = Mix::Registers)]
+    pub(crate) mix: Mix,
+    /// How many clients, each with one command under way
+    #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u64).range(1..=1_000))]
+    pub(crate) clients: u64,
+    /// How many keys
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) keys: u64,
+    /// For how long
+    #[arg(long, default_value_t = 10)]
+    pub(crate) seconds: u64,
+    /// How many seconds a client waits for an answer; then it is unknown
+    #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) patience: u64,
+    /// What is drawn is drawn from this
+    #[arg(long, default_value_t = 0)]
+    pub(crate) seed: u64,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub(crate) enum Trouble {
+    /// `kill -9`, and a start a little later
+    Kill,
+    /// SIGSTOP, and SIGCONT a little later
+    Pause,
+    /// Nothing passes between a node and the others
+    Partition,
+}
+
+impl Trouble {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Trouble::Kill => "kill -9",
+            Trouble::Pause => "paused",
+            Trouble::Partition => "partitioned from the others",
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub(crate) enum Mix {
+    /// SET of unique values
+    Registers,
+    /// INCRBY 1
+    Counters,
+    /// APPEND of unique words
+    Appends,
+}
+
+/// `atoll sim`
+#[derive(Debug, clap::Args)]
+pub(crate) struct Sim {
+    #[command(subcommand)]
+    pub(crate) verb: SimVerb,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SimVerb {
+    /// Run many seeds, each twice
+    ///
+    /// Exits with 0 if all held, 1 if a promise was broken, 2 if a checker gave up, 3 if a healed cluster made
+    /// no progress.
+    Run(SimRun),
+    /// Sum up the shards of a campaign; says what is missing (exit code 4)
+    Merge {
+        /// The folder that `run --out` wrote to
+        dir: PathBuf,
+    },
+}
+
+/// `atoll sim run`
+#[derive(Debug, clap::Args)]
+pub(crate) struct SimRun {
+    /// Which seeds: from the first up to, not including, the last
+    #[arg(long, value_name = "A..B", value_parser = seeds, default_value = "0..100")]
+    pub(crate) seeds: (u64, u64),
+    /// How many at a time
+    #[arg(long, default_value_t = std::thread::available_parallelism().map_or(1, usize::from))]
+    pub(crate) jobs: usize,
+    /// Where the shard's file goes; without it nothing is written
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Only every n-th seed, from the i-th on; in a Slurm array or a Kubernetes Indexed Job, its place there
+    #[arg(long, value_name = "i/n", value_parser = shard)]
+    pub(crate) shard: Option<(u64, u64)>,
+}
+
+fn seeds(text: &str) -> Result<(u64, u64), String> {
+    let pair = text.split_once("..").and_then(|(a, b)| Some((a.parse().ok()?, b.parse().ok()?)));
+    pair.filter(|(from, to)| from < to).ok_or("expected A..B, A below B, such as 0..1000".into())
+}
+
+fn shard(text: &str) -> Result<(u64, u64), String> {
+    let pair = text.split_once('/').and_then(|(i, n)| Some((i.parse().ok()?, n.parse().ok()?)));
+    pair.filter(|(i, n)| i < n).ok_or("expected i/n, i from 0 up to n - 1, such as 0/8".into())
 }
 
 #[cfg(test)]

@@ -7,15 +7,18 @@
 //! | `serve` | `atoll serve`: one node of a real cluster |
 //! | `config` | `node.toml`, and its errors |
 //! | `keyspace` | `atoll keyspace`: declare and show |
+//! | `bench` | `atoll bench`: load on a server, and a history of it |
+//! | `sim` | `atoll sim`: campaigns of simulated clusters |
 //! | `client` | a blocking RESP client of a few lines |
 //! | `nodes` | what `dev` and `serve` share: defaults, warnings, waiting for signals |
 //! | `logging` | structured logs on stderr |
 //! | `out` | text for people, on stdout |
 //!
-//! Exit codes: 0 done, 1 failed, 2 the command line is wrong.
+//! Exit codes: 0 done, 1 failed, 2 the command line is wrong; `check` and `sim` have their own (`--help`).
 #![forbid(unsafe_code)]
 
 mod args;
+mod bench;
 mod client;
 mod config;
 mod dev;
@@ -24,6 +27,7 @@ mod logging;
 mod nodes;
 mod out;
 mod serve;
+mod sim;
 
 use args::{Args, Command};
 use clap::Parser;
@@ -37,20 +41,33 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 pub(crate) type Failure = String;
 
 fn main() -> ExitCode {
+    stop_at_a_failed_invariant();
+    let done = |()| ExitCode::SUCCESS;
     let result = match Args::parse().command {
-        Command::Dev(args) => dev::run(&args),
-        Command::Serve(args) => serve::run(&args),
-        Command::Keyspace(args) => keyspace::run(&args),
+        Command::Dev(args) => dev::run(&args).map(done),
+        Command::Serve(args) => serve::run(&args).map(done),
+        Command::Keyspace(args) => keyspace::run(&args).map(done),
+        Command::Bench(args) => bench::run(&args).map(done),
+        Command::Sim(args) => sim::run(&args),
         Command::Version => {
             out::line(format_args!("atoll {}", nodes::VERSION));
-            Ok(())
+            Ok(ExitCode::SUCCESS)
         }
     };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            out::error(&failure);
-            ExitCode::FAILURE
+    result.unwrap_or_else(|failure| {
+        out::error(&failure);
+        ExitCode::FAILURE
+    })
+}
+
+/// A panicked replica must stop, not limp: the process ends where it panicked. Only a simulated node's panic
+/// is a verdict, and unwinds to whoever runs the seed (docs/decisions/2026-11-24-panics-unwind.md).
+fn stop_at_a_failed_invariant() {
+    let say = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        if !swarm::running() {
+            say(info);
+            std::process::abort();
         }
-    }
+    }));
 }
