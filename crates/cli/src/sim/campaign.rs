@@ -1,8 +1,8 @@
 //! `atoll sim run`: many seeds, each twice, on so many threads; one file per shard.
 
+use super::End;
 use super::progress::Progress;
 use super::shard::{self, Heading, Row};
-use super::{End, merge};
 use crate::args::SimRun;
 use crate::{Failure, nodes, out};
 use std::process::ExitCode;
@@ -24,10 +24,10 @@ pub(crate) fn run(args: &SimRun) -> Result<ExitCode, Failure> {
         && heading.path(dir).exists()
     {
         let path = heading.path(dir);
-        let (there, _) = shard::read(&path)?;
+        let (there, rows) = shard::read(&path)?;
         if there == heading {
             out::line(format_args!("{} is there already: nothing to do", path.display()));
-            return Ok(merge::merge(dir)?.code);
+            return Ok(end(&rows).code());
         }
         return Err(format!("{}: of another campaign: {there:?}", path.display()));
     }
@@ -41,8 +41,12 @@ pub(crate) fn run(args: &SimRun) -> Result<ExitCode, Failure> {
         let path = shard::write(dir, &heading, &rows)?;
         out::line(format_args!("written to {}", path.display()));
     }
-    let end = rows.iter().map(|row| End::of(&row.verdict)).max().unwrap_or(End::Ok);
-    Ok(end.code())
+    Ok(end(&rows).code())
+}
+
+/// The worst of a shard's seeds.
+fn end(rows: &[Row]) -> End {
+    rows.iter().map(|row| End::of(&row.verdict)).max().unwrap_or(End::Ok)
 }
 
 /// What to run: from the command line, else from the array job one is part of.

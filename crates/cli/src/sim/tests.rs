@@ -103,3 +103,17 @@ fn progress_says_when_it_will_be_over() {
     let line = progress::line(25, 100, 1, Duration::from_secs(5));
     assert_eq!(line, "[#######.......................] 25/100 seeds  5.0/s  1 failed  ETA 15 s");
 }
+
+#[test]
+fn a_shard_that_is_there_answers_for_itself() {
+    let dir = tempfile::tempdir().unwrap();
+    let heading =
+        Heading { from: 0, to: 10, shard: 1, of: 4, version: crate::nodes::VERSION.into() };
+    let rows: Vec<Row> = heading.seeds().map(|seed| row(seed, "no progress")).collect();
+    shard::write(dir.path(), &heading, &rows).unwrap();
+    let again = SimRun { out: Some(dir.path().into()), ..args(Some((1, 4))) };
+    let code = super::campaign::run(&again).unwrap();
+    assert_eq!(format!("{code:?}"), format!("{:?}", End::NoProgress.code()));
+    let other = SimRun { seeds: (0, 12), ..again };
+    assert!(super::campaign::run(&other).unwrap_err().contains("of another campaign"));
+}
