@@ -14,7 +14,8 @@ fn run(traced: bool) -> World<Toys> {
     }
     let ids: Vec<NodeId> = world.ids().collect();
     let nemesis = NemesisConfig {
-        gap: (Duration::from_millis(5), Duration::from_millis(50)),
+        gap: (Duration::from_millis(5), Duration::from_millis(30)),
+        lasts: (Duration::from_millis(5), Duration::from_millis(30)),
         ..NemesisConfig::default()
     };
     for (when, fault) in Nemesis::new(nemesis, ids, Prng::new(9)).plan(at(5), at(900)) {
