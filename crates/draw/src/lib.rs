@@ -1,2 +1,32 @@
 //! Pictures of runs and histories: SVG inside one HTML file that needs nothing else.
+//!
+//! | file | what it draws |
+//! |---|---|
+//! | `space_time` | processes as lines, messages as arrows (Lamport 1978; ShiViz, Beschastnikh et al. 2016) |
+//! | `clocks` | Lamport and vector clocks, the order they make (Fidge 1988, Mattern 1989) |
+//! | `shiviz` | the same run as text for ShiViz |
+//! | `timeline` | operations as bars per client, with their linearization points (Herlihy and Wing 1990) |
+//! | `cycle` | dependencies between transactions as a ring (Adya 1999) |
+//! | `page` | the HTML around them, and the escaping of every text |
+//!
+//! Invariants: equal input gives equal bytes; no text of the caller is ever read as markup or as a script; a page
+//! loads nothing (its content security policy forbids it); input that makes no sense gives a page that names the
+//! offending part, never a panic.
 #![forbid(unsafe_code)]
+
+mod clocks;
+mod cycle;
+mod page;
+mod shiviz;
+mod space_time;
+mod timeline;
+mod timeline_context;
+
+#[cfg(test)]
+mod tests;
+
+pub use clocks::{Clocks, Relation};
+pub use cycle::{Cycle, CycleEdge, cycle};
+pub use shiviz::shiviz;
+pub use space_time::{Event, EventKind, Message, SpaceTime, space_time};
+pub use timeline::{Fate, Span, Timeline, timeline};

@@ -1,6 +1,6 @@
 //! Faults as data: what a nemesis plans and a world carries out.
 
-use crate::{Boot, Spread, World};
+use crate::{Boot, Spread, What, World};
 use stdx::{Duration, NodeId, NodeSet};
 
 /// One thing that goes wrong, or right again.
@@ -41,13 +41,58 @@ pub enum Fault {
     HealAll,
 }
 
+impl Fault {
+    /// What it is called.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Fault::Crash(_) => "crash",
+            Fault::Restart(_) => "restart",
+            Fault::Pause(..) => "pause",
+            Fault::Isolate(_) => "partition",
+            Fault::OneWay(..) => "one-way partition",
+            Fault::Bridge { .. } => "partial partition",
+            Fault::Clog(..) => "clogged link",
+            Fault::Release(..) => "link released",
+            Fault::Loss(_) => "loss",
+            Fault::Delay(_) => "slow links",
+            Fault::SlowDisk(..) => "slow disk",
+            Fault::ClockJump(..) => "clock jump",
+            Fault::Heal => "heal",
+            Fault::HealAll => "heal all",
+        }
+    }
+
+    /// The one node it befalls, if it is one.
+    pub fn node(&self) -> Option<NodeId> {
+        match self {
+            Fault::Crash(node)
+            | Fault::Restart(node)
+            | Fault::Pause(node, _)
+            | Fault::Clog(node, _)
+            | Fault::Release(node, _)
+            | Fault::SlowDisk(node, _)
+            | Fault::ClockJump(node, _) => Some(*node),
+            Fault::Isolate(_)
+            | Fault::OneWay(..)
+            | Fault::Bridge { .. }
+            | Fault::Loss(_)
+            | Fault::Delay(_)
+            | Fault::Heal
+            | Fault::HealAll => None,
+        }
+    }
+}
+
 /// Messages and syncs take no longer once progress is demanded.
 const SYNCHRONOUS: Duration = Duration::from_millis(5);
 
 impl<B: Boot> World<B> {
     /// Carries out a fault now.
     pub fn apply(&mut self, fault: &Fault) {
-        self.tell(|| format!("fault: {fault:?}"));
+        self.record(fault.node(), || What::Fault {
+            name: fault.name(),
+            text: format!("{fault:?}"),
+        });
         match fault {
             Fault::Crash(node) => self.crash_soon(*node),
             Fault::Restart(node) => self.restart(*node),

@@ -11,7 +11,8 @@
 //! | `clock` | a node's monotonic clock with drift, its wall clock with skew and jumps |
 //! | `queue` | the agenda: a heap keyed by (time, order of insertion) |
 //! | `fault`, `nemesis` | faults as data, and the generator of their schedules |
-//! | `report` | counters, digest and trace of a run |
+//! | `report` | counters of a run |
+//! | `trace` | its moments, for stories and diagrams |
 //! | `disk` | the simulated disk: unsynced sectors are lost, kept or torn by a crash |
 //! | `script` | the script language of `testdata/*.txt` |
 //!
@@ -31,6 +32,7 @@ mod net;
 mod queue;
 mod report;
 pub mod script;
+mod trace;
 mod world;
 
 #[cfg(test)]
@@ -40,5 +42,6 @@ pub use config::{ClockConfig, DiskConfig, NetConfig, Spread, WorldConfig};
 pub use disk::SimDisk;
 pub use fault::Fault;
 pub use nemesis::{Nemesis, NemesisConfig};
-pub use report::{Counters, Trace};
+pub use report::Counters;
+pub use trace::{Loss, Moment, Trace, What};
 pub use world::{Boot, BootFailed, Booted, Event, Start, Why, World};

@@ -1,8 +1,5 @@
 //! What a run tells about itself.
 
-use std::collections::VecDeque;
-use stdx::Instant;
-
 /// How often each thing happened. A campaign that counts zero of something has not tested it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
@@ -76,37 +73,5 @@ impl Counters {
             ("turns", self.turns),
             ("outputs", self.outputs),
         ]
-    }
-}
-
-/// The last lines of a run's story.
-#[derive(Clone, Debug)]
-pub struct Trace {
-    lines: VecDeque<String>,
-    most: usize,
-    dropped: u64,
-}
-
-impl Trace {
-    pub(crate) fn new(most: usize) -> Trace {
-        Trace { lines: VecDeque::new(), most: most.max(1), dropped: 0 }
-    }
-
-    pub(crate) fn push(&mut self, at: Instant, line: &str) {
-        if self.lines.len() == self.most {
-            self.lines.pop_front();
-            self.dropped += 1;
-        }
-        self.lines.push_back(format!("{at:?} {line}"));
-    }
-
-    /// The lines kept, oldest first.
-    pub fn lines(&self) -> impl Iterator<Item = &str> {
-        self.lines.iter().map(String::as_str)
-    }
-
-    /// How many older lines were dropped.
-    pub fn dropped(&self) -> u64 {
-        self.dropped
     }
 }

@@ -11,7 +11,7 @@ const RETRY: Duration = Duration::from_millis(15);
 
 /// Stores numbers on a majority of all nodes, and says so.
 #[derive(Clone)]
-struct Toy {
+pub(crate) struct Toy {
     me: NodeId,
     life: u64,
     nodes: Vec<NodeId>,
@@ -21,7 +21,7 @@ struct Toy {
 }
 
 #[derive(Clone, Debug, PartialEq)]
-enum Say {
+pub(crate) enum Say {
     Store(u64),
     Stored(u64),
     /// To oneself: durable, in this life.
@@ -55,7 +55,7 @@ impl Wire for Say {
 }
 
 #[derive(Clone, Debug)]
-struct Number(u64);
+pub(crate) struct Number(u64);
 
 impl Wire for Number {
     fn encode(&self, out: &mut Vec<u8>) {
@@ -68,7 +68,7 @@ impl Wire for Number {
 
 impl Record for Number {}
 
-enum Ask {
+pub(crate) enum Ask {
     Store(u64),
     Throw(u64),
 }
@@ -154,7 +154,7 @@ impl Protocol for Toy {
     fn digest(&self, _: &Renaming, _: &mut Digest) {}
 }
 
-struct Toys(u64);
+pub(crate) struct Toys(pub(crate) u64);
 
 impl Boot for Toys {
     type Core = Toy;
@@ -174,7 +174,7 @@ impl Boot for Toys {
     }
 }
 
-fn at(millis: u64) -> Instant {
+pub(crate) fn at(millis: u64) -> Instant {
     Instant(millis * 1_000_000)
 }
 

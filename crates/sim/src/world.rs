@@ -58,10 +58,20 @@ pub trait Boot {
     fn wrote(&mut self, node: NodeId, batch: &Batch) {
         let _ = (node, batch);
     }
-    /// A message in a line of the trace.
+    /// The kind of a message, in a trace.
+    fn kind(&self, message: &<Self::Core as Protocol>::Message) -> String {
+        let _ = message;
+        String::from("message")
+    }
+    /// The content of a message, in a trace.
     fn describe(&self, message: &<Self::Core as Protocol>::Message) -> String {
         let _ = message;
         String::from("message")
+    }
+    /// What a node holds, in a trace: one line, or none at all.
+    fn state(&self, core: &Self::Core) -> String {
+        let _ = core;
+        String::new()
     }
 }
 
@@ -132,6 +142,8 @@ pub(crate) struct Packet {
     pub(crate) to: usize,
     pub(crate) lives: (u64, u64),
     pub(crate) number: u64,
+    /// Names the message in a trace.
+    pub(crate) id: u64,
     pub(crate) bytes: Vec<u8>,
 }
 
@@ -173,6 +185,8 @@ pub(crate) struct Node<P: Protocol> {
     /// Reported durable up to here: must never be missing again.
     pub(crate) synced: Position,
     pub(crate) damage_expected: bool,
+    /// What the trace last said of it.
+    pub(crate) state: String,
 }
 
 /// A deterministic world of nodes made by `B`.
@@ -209,6 +223,7 @@ impl<B: Boot> World<B> {
                 appended: Position(0),
                 synced: Position(0),
                 damage_expected: false,
+                state: String::new(),
             })
             .collect::<Vec<_>>();
         let mut world = World {
@@ -350,23 +365,6 @@ impl<B: Boot> World<B> {
     /// Mixes a word of the user's own into the digest (outputs have no form a world could read).
     pub fn note(&mut self, word: u64) {
         self.digest.write_u64(word);
-    }
-
-    /// Keeps the last `lines` lines of the story from now on.
-    pub fn trace_on(&mut self, lines: usize) {
-        self.trace = Some(Trace::new(lines));
-    }
-
-    /// The story, if it is kept.
-    pub fn trace(&self) -> Option<&Trace> {
-        self.trace.as_ref()
-    }
-
-    /// Adds a line of the user's own to the story, if it is kept.
-    pub fn tell(&mut self, line: impl FnOnce() -> String) {
-        if let Some(trace) = &mut self.trace {
-            trace.push(self.now, &line());
-        }
     }
 
     pub(crate) fn index(&self, node: NodeId) -> usize {

@@ -81,7 +81,7 @@ pub struct Options {
     /// Whether the onlooker compares each applied entry with what is durable on a majority. Off where a planted
     /// bug must show in what clients and replicas see.
     pub witness: bool,
-    /// How many lines of its story to keep; 0 is fastest.
+    /// How many moments of its story to keep; 0 is fastest.
     pub story: usize,
 }
 
