@@ -292,8 +292,12 @@ fn mixed(profile: Profile, mut faults: NemesisConfig, mix: &mut Prng) -> Nemesis
                     *weight = 0;
                 }
             }
-            faults.crash_stop = u64::from(mix.chance(1, 6));
-            faults.fail_stop = u64::from(mix.chance(1, 6));
+            // One at most: with two nodes gone, a keyspace of three may have lost its majority.
+            match mix.below(6) {
+                0 => faults.crash_stop = 1,
+                1 => faults.fail_stop = 1,
+                _ => {}
+            }
         }
         _ => {}
     }
