@@ -28,6 +28,8 @@ impl<B: Boot> World<B> {
                 self.seen.push_back(Event::Token(token));
             }
             Agenda::Fault(fault) => self.apply(&fault),
+            Agenda::Told { node, life, peer } => self.told(node, life, peer),
+            Agenda::Correct { node } => self.correct(node),
         }
     }
 
@@ -54,10 +56,10 @@ impl<B: Boot> World<B> {
         };
         // A turn arranged before the latest time at which this one might be drawn is soon enough: a turn too
         // early finds nothing to do and arranges the next.
-        if up.wake.is_some_and(|(at, _)| at <= from + self.config.turn.max) {
+        if up.wake.is_some_and(|(at, _)| at <= from + node.turn.max) {
             return;
         }
-        let lag = self.config.turn.draw(&mut self.draw).max(Duration::from_nanos(1));
+        let lag = node.turn.draw(&mut self.draw).max(Duration::from_nanos(1));
         let at = from + lag;
         up.wake = Some((at, self.agenda.push(at, Agenda::Wake { node: index })));
     }
@@ -202,6 +204,9 @@ impl<B: Boot> World<B> {
             // No such node here: the network has nowhere to bring it.
             return self.lost_at(from, id, Loss::Nowhere);
         };
+        if self.omits(self.nodes[from].omits.0) {
+            return self.lost_at(from, id, Loss::SendOmission);
+        }
         let (number, fate) = self.net.send(from, to, self.now);
         if fate == Fate::Lost {
             return self.lost_at(from, id, Loss::Chance);
@@ -282,8 +287,17 @@ impl<B: Boot> World<B> {
         if stale && !self.net.late(from, to) {
             return self.lose(packet, Loss::EarlierLife);
         }
+        if self.omits(self.nodes[to].omits.1) {
+            return self.lose(packet, Loss::ReceiveOmission);
+        }
         self.counters.late += u64::from(stale || gone);
         self.hand_in(packet);
+    }
+
+    fn omits(&mut self, ppm: u64) -> bool {
+        let omits = ppm > 0 && self.misfortune.chance(ppm, MILLION);
+        self.counters.omitted += u64::from(omits);
+        omits
     }
 
     fn hand_in(&mut self, mut packet: Packet) {

@@ -136,7 +136,7 @@ impl<B: Boot> World<B> {
 
     pub(crate) fn start(&mut self, index: usize) {
         let (now, node) = (self.now, &mut self.nodes[index]);
-        if node.up.is_some() {
+        if node.up.is_some() || node.gone {
             return;
         }
         let id = node.id;
@@ -155,6 +155,11 @@ impl<B: Boot> World<B> {
                 self.record_at(index, || What::Up { starts });
                 self.record_state(index);
                 self.seen.push_back(Event::Up { node: id });
+                for peer in 0..self.nodes.len() {
+                    if self.nodes[peer].known_gone {
+                        self.detect(index, peer);
+                    }
+                }
                 self.arm(index);
             }
             Err(failed) => {

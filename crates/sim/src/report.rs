@@ -35,6 +35,22 @@ pub struct Counters {
     pub clogs: u64,
     /// Wall clocks set.
     pub clock_jumps: u64,
+    /// Nodes that stopped for good.
+    pub stops: u64,
+    /// Nodes that were told of another's fail-stop.
+    pub detections: u64,
+    /// Messages lost to send and receive omissions; they count as lost, too.
+    pub omitted: u64,
+    /// Nodes made slow.
+    pub slow_nodes: u64,
+    /// Corrections of wall clocks.
+    pub corrections: u64,
+    /// Disks filled up.
+    pub full_disks: u64,
+    /// Bits flipped on a disk.
+    pub flipped_bits: u64,
+    /// Writes set to land elsewhere.
+    pub misdirected: u64,
     /// Batches appended to a log.
     pub writes: u64,
     /// Syncs that succeeded.
@@ -49,7 +65,7 @@ pub struct Counters {
 
 impl Counters {
     /// Names and values, for a report.
-    pub fn rows(&self) -> [(&'static str, u64); 21] {
+    pub fn rows(&self) -> [(&'static str, u64); 29] {
         [
             ("sent", self.sent),
             ("delivered", self.delivered),
@@ -67,6 +83,14 @@ impl Counters {
             ("partitions", self.partitions),
             ("clogs", self.clogs),
             ("clock jumps", self.clock_jumps),
+            ("stops for good", self.stops),
+            ("detections", self.detections),
+            ("omissions", self.omitted),
+            ("slow nodes", self.slow_nodes),
+            ("clock corrections", self.corrections),
+            ("full disks", self.full_disks),
+            ("flipped bits", self.flipped_bits),
+            ("misdirected writes", self.misdirected),
             ("writes", self.writes),
             ("syncs", self.syncs),
             ("failed syncs", self.failed_syncs),

@@ -128,6 +128,10 @@ pub enum Loss {
     EarlierLife,
     /// The receiver's queue is full.
     QueueFull,
+    /// Its sender omitted to send it.
+    SendOmission,
+    /// Its receiver omitted to receive it.
+    ReceiveOmission,
 }
 
 impl fmt::Display for Loss {
@@ -141,6 +145,8 @@ impl fmt::Display for Loss {
             Loss::ReceiverDown => "the receiver is down",
             Loss::EarlierLife => "it was for an earlier life of the receiver",
             Loss::QueueFull => "the receiver's queue is full",
+            Loss::SendOmission => "the sender omits to send it",
+            Loss::ReceiveOmission => "the receiver omits to receive it",
         })
     }
 }

@@ -68,6 +68,16 @@ pub trait Boot {
         let _ = message;
         String::from("message")
     }
+    /// What a node's host asks of its core once it knows that `peer` has stopped for good (fail-stop); none if
+    /// the core listens to no detector.
+    fn stopped(
+        &self,
+        core: &Self::Core,
+        peer: NodeId,
+    ) -> Option<<Self::Core as Protocol>::Request> {
+        let _ = (core, peer);
+        None
+    }
     /// What a node holds, in a trace: one line, or none at all.
     fn state(&self, core: &Self::Core) -> String {
         let _ = core;
@@ -126,13 +136,36 @@ impl<P: Protocol> std::fmt::Debug for Event<P> {
 #[derive(Debug)]
 pub(crate) enum Agenda {
     Deliver(Packet),
-    Wake { node: usize },
-    DiskDone { node: usize, life: u64 },
-    Resume { node: usize, life: u64 },
-    CrashNow { node: usize, life: u64 },
-    Restart { node: usize },
+    Wake {
+        node: usize,
+    },
+    DiskDone {
+        node: usize,
+        life: u64,
+    },
+    Resume {
+        node: usize,
+        life: u64,
+    },
+    CrashNow {
+        node: usize,
+        life: u64,
+    },
+    Restart {
+        node: usize,
+    },
     Token(u64),
     Fault(Fault),
+    /// `peer` has stopped for good.
+    Told {
+        node: usize,
+        life: u64,
+        peer: usize,
+    },
+    /// A wall clock is looked at.
+    Correct {
+        node: usize,
+    },
 }
 
 /// A message under way.
@@ -180,6 +213,14 @@ pub(crate) struct Node<P: Protocol> {
     /// Present while the node is down.
     pub(crate) disk: Option<SimDisk>,
     pub(crate) sync: Spread,
+    /// From an input to the turn that takes it.
+    pub(crate) turn: Spread,
+    /// Send and receive omissions, in parts of a million.
+    pub(crate) omits: (u64, u64),
+    /// It has stopped for good.
+    pub(crate) gone: bool,
+    /// And all others are told.
+    pub(crate) known_gone: bool,
     /// Appended up to here, durable or not.
     pub(crate) appended: Position,
     /// Reported durable up to here: must never be missing again.
@@ -187,6 +228,16 @@ pub(crate) struct Node<P: Protocol> {
     pub(crate) damage_expected: bool,
     /// What the trace last said of it.
     pub(crate) state: String,
+}
+
+impl<P: Protocol> Node<P> {
+    /// Its disk, whether it is up or not.
+    pub(crate) fn disk_mut(&mut self) -> Option<&mut SimDisk> {
+        match &mut self.up {
+            Some(up) => Some(up.log.disk_mut()),
+            None => self.disk.as_mut(),
+        }
+    }
 }
 
 /// A deterministic world of nodes made by `B`.
@@ -200,6 +251,10 @@ pub struct World<B: Boot> {
     pub(crate) seen: VecDeque<Event<B::Core>>,
     pub(crate) root: Prng,
     pub(crate) draw: Prng,
+    /// Omissions and detections.
+    pub(crate) misfortune: Prng,
+    /// Measurements of clocks.
+    pub(crate) clocks: Prng,
     pub(crate) counters: Counters,
     pub(crate) digest: Digest,
     pub(crate) trace: Option<Trace>,
@@ -220,6 +275,10 @@ impl<B: Boot> World<B> {
                 up: None,
                 disk: Some(SimDisk::new()),
                 sync: config.disk.sync,
+                turn: config.turn,
+                omits: (0, 0),
+                gone: false,
+                known_gone: false,
                 appended: Position(0),
                 synced: Position(0),
                 damage_expected: false,
@@ -229,6 +288,8 @@ impl<B: Boot> World<B> {
         let mut world = World {
             net: Network::new(nodes.len(), config.net, config.held, root.fork(2)),
             draw: root.fork(3),
+            misfortune: root.fork(4),
+            clocks: root.fork(5),
             root,
             boot,
             now: Instant(0),
@@ -243,6 +304,7 @@ impl<B: Boot> World<B> {
         };
         for node in 0..world.nodes.len() {
             world.start(node);
+            world.correct_next(node);
         }
         world
     }

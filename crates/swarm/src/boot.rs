@@ -43,9 +43,12 @@ impl Boot for NodeBoot {
 
     fn boot(&mut self, start: Start) -> Result<Booted<Node>, BootFailed> {
         let config = Config { node: start.node, ..self.config.clone() };
+        let before = start.disk.clone();
         self.read(start.node, start.disk.clone())?;
         let opened = node::open(start.disk, self.log_config(), config, start.now, start.rng);
-        let mut opened = opened.map_err(failed)?;
+        // A start that failed has told nobody anything: it may be tried again as if it had never been.
+        let mut opened =
+            opened.map_err(|error| BootFailed { disk: Some(Box::new(before)), ..failed(error) })?;
         self.events.extend(opened.events.drain(..).map(|event| (start.node, event)));
         let durable = opened.host.durable();
         assert!(durable.0 > 0, "a start writes one record at least");

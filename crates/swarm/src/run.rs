@@ -11,7 +11,7 @@ use crate::shadow::Shadow;
 use crate::watch::Watch;
 use crate::workload::{Asked, Meaning, Source};
 use node::{ConnId, Node, Request};
-use sim::{Event, Nemesis, What, Why, World};
+use sim::{Event, Nemesis, SimDisk, What, Why, World};
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use stdx::{Duration, Instant, NodeId, Prng};
@@ -226,8 +226,7 @@ impl Run {
             }
             Event::Down { node, why } => {
                 if let Why::BootFailed(reason) = why {
-                    let text = format!("node {node} does not start again: {reason}");
-                    return Err(Verdict::Unsafe(text));
+                    self.no_start(node, &reason)?;
                 }
                 for client in 0..self.clients.len() {
                     let on = self.clients[client].link.as_ref().map(|link| link.node);
@@ -239,6 +238,16 @@ impl Run {
         }
         self.watch.look(&self.world, self.load, &mut self.counters).map_err(Verdict::Unsafe)?;
         self.watch.compare(&self.world).map_err(Verdict::Unsafe)
+    }
+
+    /// Only a full disk may keep a node from starting, and it must say so.
+    fn no_start(&mut self, node: NodeId, reason: &str) -> Result<(), Verdict> {
+        let full = self.world.disk(node).is_some_and(SimDisk::is_full);
+        if full && reason.contains("no space left") {
+            self.counters.add("starts refused by a full disk", 1);
+            return Ok(());
+        }
+        Err(Verdict::Unsafe(format!("node {node} does not start again: {reason}")))
     }
 
     fn token(&mut self, token: Token) -> Result<(), Verdict> {

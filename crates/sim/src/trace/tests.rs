@@ -84,7 +84,7 @@ fn every_message_is_followed_from_its_sender_to_its_end() {
     assert_eq!(sorts["sent"], count.sent);
     assert_eq!(sorts["delivered"], count.delivered);
     assert_eq!(sorts["dropped"], count.lost);
-    assert_eq!(sorts["down"], count.crashes);
+    assert_eq!(sorts["down"], count.crashes + count.boot_failures);
 }
 
 #[test]
