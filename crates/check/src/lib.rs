@@ -12,6 +12,7 @@
 //! | `describe` | transactions in words |
 //! | `history` | [`History`]: who called what when, and what came back |
 //! | `text` | histories as JSON lines, errors with line and column |
+//! | `format` | histories of any source, told apart by content, into [`Transactions`] |
 //! | `model` | [`Model`]: a specification; `register`, `counter` and `kv` are some |
 //! | `linear` | [`linearizable`]: the verdict within a budget |
 //! | `search` | the search for an order of one set of keys |
@@ -24,6 +25,7 @@
 #![forbid(unsafe_code)]
 
 mod describe;
+pub mod format;
 mod history;
 pub mod kv;
 mod level;
