@@ -1,42 +1,10 @@
 //! What a world is like. Everything is drawn from the seed within these bounds.
 
+use crate::{Shape, Spread};
 use stdx::{Duration, Planted, Prng};
 
 /// Chances are in parts of a million.
 pub(crate) const MILLION: u64 = 1_000_000;
-
-/// A span drawn evenly from `min..=max`, and now and then from there up to `slow`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Spread {
-    /// The shortest.
-    pub min: Duration,
-    /// The longest that is usual.
-    pub max: Duration,
-    /// The longest at all.
-    pub slow: Duration,
-    /// How often a slow one is drawn, in parts of a million.
-    pub slow_ppm: u64,
-}
-
-impl Spread {
-    /// From microseconds, with a slow one in a thousand.
-    pub const fn micros(min: u64, max: u64, slow: u64) -> Spread {
-        Spread {
-            min: Duration::from_micros(min),
-            max: Duration::from_micros(max),
-            slow: Duration::from_micros(slow),
-            slow_ppm: 1_000,
-        }
-    }
-
-    pub(crate) fn draw(&self, prng: &mut Prng) -> Duration {
-        if self.slow_ppm > 0 && prng.chance(self.slow_ppm, MILLION) {
-            prng.span(self.max, self.slow.max(self.max))
-        } else {
-            prng.span(self.min, self.max.max(self.min))
-        }
-    }
-}
 
 /// Every directed link at first; a fault changes single links.
 #[derive(Clone, Copy, Debug)]
@@ -74,6 +42,19 @@ pub struct ClockConfig {
     pub skew: Duration,
     /// What nodes are told about the error of their wall clocks.
     pub wall_error: Duration,
+    /// What corrects wall clocks. Without it they keep their first error; with it they drift as the monotonic
+    /// ones do, and are brought back.
+    pub ntp: Option<Ntp>,
+}
+
+/// Corrects a wall clock as ntpd does (Mills 1991; RFC 5905): each so often it measures how far the clock is
+/// off, steps it if that is more than 128 ms, and else slews it by at most 500 parts of a million.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ntp {
+    /// Between two measurements.
+    pub poll: Duration,
+    /// A measurement is off by up to this.
+    pub error: Duration,
 }
 
 /// A world's constants.
@@ -89,6 +70,8 @@ pub struct WorldConfig {
     pub clock: ClockConfig,
     /// From the first input waiting to the turn that takes it.
     pub turn: Spread,
+    /// From a fail-stop to the moment at which another node is told of it.
+    pub detect: Spread,
     /// Inputs a host queues at most.
     pub inbox: usize,
     /// Messages one link holds back at most (clogged or cut); more are lost.
@@ -118,8 +101,10 @@ impl Default for WorldConfig {
                 drift_ppm: 200,
                 skew: Duration::from_millis(50),
                 wall_error: Duration::from_millis(100),
+                ntp: None,
             },
             turn: Spread::micros(1, 50, 5_000),
+            detect: Spread::micros(1_000, 100_000, 200_000),
             inbox: 4_096,
             held: 1_024,
             planted: Planted::NONE,
@@ -148,6 +133,12 @@ impl WorldConfig {
         config.turn.max = Duration::from_micros(prng.range(10, 2_000));
         config.clock.drift_ppm = some(prng, 20_000);
         config.clock.skew = Duration::from_millis(some(prng, 5_000));
+        // From a generator of their own: what came before means what it meant.
+        let prng = &mut prng.fork(1);
+        if prng.chance(1, 3) {
+            config.net.delay.shape = *prng.pick(&Shape::ALL);
+            config.disk.sync.shape = *prng.pick(&Shape::ALL);
+        }
         config
     }
 }

@@ -225,6 +225,34 @@ impl SimDisk {
         }
     }
 
+    /// The files can grow no more.
+    pub fn fill(&mut self) {
+        self.capacity = Some(self.used());
+    }
+
+    /// Whether they can grow no more.
+    pub fn is_full(&self) -> bool {
+        self.capacity.is_some_and(|capacity| self.used() >= capacity)
+    }
+
+    /// They can again.
+    pub fn make_room(&mut self) {
+        self.capacity = None;
+    }
+
+    /// The file and the offset of a byte counted through all files, modulo their size; none if all are empty.
+    pub fn place(&self, number: u64) -> Option<(String, u64)> {
+        let mut left = number.checked_rem(self.used())?;
+        for (name, file) in &self.files {
+            let len = file.current.len() as u64;
+            if left < len {
+                return Some((name.clone(), left));
+            }
+            left -= len;
+        }
+        None
+    }
+
     /// Begins to record syncs; [`SimDisk::syncs`] has those from here on.
     pub fn record(&mut self) {
         self.recording = true;

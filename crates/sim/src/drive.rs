@@ -2,6 +2,7 @@
 
 use crate::config::MILLION;
 use crate::net::Fate;
+use crate::trace::{Loss, What};
 use crate::world::{Agenda, Doom, Event, Packet, Why};
 use crate::{Boot, World};
 use protocol::{Action, Protocol};
@@ -27,6 +28,8 @@ impl<B: Boot> World<B> {
                 self.seen.push_back(Event::Token(token));
             }
             Agenda::Fault(fault) => self.apply(&fault),
+            Agenda::Told { node, life, peer } => self.told(node, life, peer),
+            Agenda::Correct { node } => self.correct(node),
         }
     }
 
@@ -53,10 +56,10 @@ impl<B: Boot> World<B> {
         };
         // A turn arranged before the latest time at which this one might be drawn is soon enough: a turn too
         // early finds nothing to do and arranges the next.
-        if up.wake.is_some_and(|(at, _)| at <= from + self.config.turn.max) {
+        if up.wake.is_some_and(|(at, _)| at <= from + node.turn.max) {
             return;
         }
-        let lag = self.config.turn.draw(&mut self.draw).max(Duration::from_nanos(1));
+        let lag = node.turn.draw(&mut self.draw).max(Duration::from_nanos(1));
         let at = from + lag;
         up.wake = Some((at, self.agenda.push(at, Agenda::Wake { node: index })));
     }
@@ -78,6 +81,10 @@ impl<B: Boot> World<B> {
             self.counters.turns += 1;
             up.host.turn(&mut || clock.now(now), &mut up.actions);
             self.mark(1, index as u64);
+            if due {
+                self.record_at(index, || What::Timer);
+            }
+            self.record_state(index);
             self.carry_out(index);
         }
         self.arm(index);
@@ -146,9 +153,11 @@ impl<B: Boot> World<B> {
         }
         node.appended = batch.end();
         self.boot.wrote(node.id, batch);
+        let (upto, records) = (batch.end(), batch.len());
         up.syncing = Some(batch.end());
         let at = now + node.sync.draw(&mut self.draw);
         self.agenda.push(at, Agenda::DiskDone { node: index, life: node.life });
+        self.record_at(index, || What::Write { upto, records });
     }
 
     fn disk_done(&mut self, index: usize, life: u64) {
@@ -170,8 +179,7 @@ impl<B: Boot> World<B> {
             return;
         }
         up.host.synced(end, &mut up.actions);
-        let id = node.id;
-        self.tell(|| format!("{id:?} durable up to {}", end.0));
+        self.record_at(index, || What::Synced { upto: end });
         self.mark(5, end.0);
         self.carry_out(index);
         self.arm(index);
@@ -189,24 +197,28 @@ impl<B: Boot> World<B> {
 
     fn send(&mut self, from: usize, to: NodeId, message: &<B::Core as Protocol>::Message) {
         self.counters.sent += 1;
+        let id = self.counters.sent;
+        self.record_sent(from, to, id, message);
         let peer = usize::try_from(to.0).ok().and_then(|id| id.checked_sub(1));
         let Some(to) = peer.filter(|peer| *peer < self.nodes.len()) else {
             // No such node here: the network has nowhere to bring it.
-            self.counters.lost += 1;
-            return;
+            return self.lost_at(from, id, Loss::Nowhere);
         };
+        if self.omits(self.nodes[from].omits.0) {
+            return self.lost_at(from, id, Loss::SendOmission);
+        }
         let (number, fate) = self.net.send(from, to, self.now);
         if fate == Fate::Lost {
-            self.counters.lost += 1;
-            return;
+            return self.lost_at(from, id, Loss::Chance);
         }
         let mut bytes = self.spare.pop().unwrap_or_default();
         message.encode(&mut bytes);
         let lives = (self.nodes[from].life, self.nodes[to].life);
-        let packet = Packet { from, to, lives, number, bytes };
+        let packet = Packet { from, to, lives, number, id, bytes };
         let at = match fate {
             Fate::Twice(at, again) => {
                 self.counters.duplicated += 1;
+                self.record_at(from, || What::Duplicated { id });
                 let copy = Packet { bytes: packet.bytes.clone(), ..packet };
                 self.agenda.push(again, Agenda::Deliver(copy));
                 at
@@ -217,24 +229,50 @@ impl<B: Boot> World<B> {
         self.agenda.push(at, Agenda::Deliver(packet));
     }
 
+    fn record_sent(
+        &mut self,
+        from: usize,
+        to: NodeId,
+        id: u64,
+        message: &<B::Core as Protocol>::Message,
+    ) {
+        if self.trace.is_none() {
+            return;
+        }
+        let (kind, text) = (self.boot.kind(message), self.boot.describe(message));
+        let mut encoded = Vec::new();
+        message.encode(&mut encoded);
+        let bytes = encoded.len();
+        self.record_at(from, || What::Sent { to, id, kind, text, bytes });
+    }
+
+    fn lost_at(&mut self, index: usize, id: u64, why: Loss) {
+        self.counters.lost += 1;
+        self.record_at(index, || What::Dropped { id, why });
+    }
+
     fn deliver(&mut self, packet: Packet) {
         let (from, to) = (packet.from, packet.to);
         let link = self.net.link(from, to);
         let (cut, clogged) = (link.cut, link.clogged);
         if clogged || (cut && self.net.late(from, to)) {
+            let id = packet.id;
             match self.net.hold(packet) {
-                Ok(()) => self.counters.held += 1,
-                Err(packet) => self.lose(packet),
+                Ok(()) => {
+                    self.counters.held += 1;
+                    self.record_at(to, || What::Held { id });
+                }
+                Err(packet) => self.lose(packet, Loss::HeldTooMany),
             }
             return;
         }
         if cut {
-            return self.lose(packet);
+            return self.lose(packet, Loss::Cut);
         }
         let lives = (self.nodes[from].life, self.nodes[to].life);
         let gone = self.nodes[from].up.is_none() || lives.0 != packet.lives.0;
         if gone && !self.net.coin() {
-            return self.lose(packet);
+            return self.lose(packet, Loss::SenderGone);
         }
         if self.nodes[to].up.is_none() {
             // Tried again for as long as luck holds, so that some reach the next life.
@@ -243,14 +281,23 @@ impl<B: Boot> World<B> {
                 self.agenda.push(at, Agenda::Deliver(packet));
                 return;
             }
-            return self.lose(packet);
+            return self.lose(packet, Loss::ReceiverDown);
         }
         let stale = lives.1 != packet.lives.1;
         if stale && !self.net.late(from, to) {
-            return self.lose(packet);
+            return self.lose(packet, Loss::EarlierLife);
+        }
+        if self.omits(self.nodes[to].omits.1) {
+            return self.lose(packet, Loss::ReceiveOmission);
         }
         self.counters.late += u64::from(stale || gone);
         self.hand_in(packet);
+    }
+
+    fn omits(&mut self, ppm: u64) -> bool {
+        let omits = ppm > 0 && self.misfortune.chance(ppm, MILLION);
+        self.counters.omitted += u64::from(omits);
+        omits
     }
 
     fn hand_in(&mut self, mut packet: Packet) {
@@ -261,23 +308,21 @@ impl<B: Boot> World<B> {
         self.counters.reordered += u64::from(self.net.arrived(from, to, packet.number));
         self.mark(6, (from as u64) << 32 | to as u64);
         self.digest.write(&packet.bytes);
-        if let Some(trace) = &mut self.trace {
-            let what = self.boot.describe(&message);
-            trace.push(self.now, &format!("{sender:?} -> {:?} {what}", self.nodes[to].id));
-        }
         let up = self.nodes[to].up.as_mut().expect("delivered to a running node");
+        let id = packet.id;
         if up.host.receive(sender, message) {
             self.counters.delivered += 1;
+            self.record_at(to, || What::Delivered { from: sender, id });
         } else {
-            self.counters.lost += 1;
+            self.lost_at(to, id, Loss::QueueFull);
         }
         packet.bytes.clear();
         self.spare.push(packet.bytes);
         self.arm(to);
     }
 
-    fn lose(&mut self, mut packet: Packet) {
-        self.counters.lost += 1;
+    fn lose(&mut self, mut packet: Packet, why: Loss) {
+        self.lost_at(packet.to, packet.id, why);
         packet.bytes.clear();
         self.spare.push(packet.bytes);
     }

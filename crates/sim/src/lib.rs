@@ -8,10 +8,14 @@
 //! | `drive` | turns, actions, syncs, deliveries: the machine's side of the one loop |
 //! | `life` | crash, restart, pause: where a crash may fall |
 //! | `net` | directed links: delay, loss, duplication, reordering, cuts, clogs |
-//! | `clock` | a node's monotonic clock with drift, its wall clock with skew and jumps |
+//! | `clock` | a node's monotonic clock with drift, its wall clock with skew, jumps and corrections |
 //! | `queue` | the agenda: a heap keyed by (time, order of insertion) |
-//! | `fault`, `nemesis` | faults as data, and the generator of their schedules |
-//! | `report` | counters, digest and trace of a run |
+//! | `model` | the failure models by their names |
+//! | `fault`, `harm` | faults as data, and how a world carries them out |
+//! | `nemesis` | the generator of their schedules |
+//! | `spread` | how long things take: distributions |
+//! | `report` | counters of a run |
+//! | `trace` | its moments, for stories and diagrams |
 //! | `disk` | the simulated disk: unsynced sectors are lost, kept or torn by a crash |
 //! | `script` | the script language of `testdata/*.txt` |
 //!
@@ -25,20 +29,27 @@ mod config;
 pub mod disk;
 mod drive;
 mod fault;
+mod harm;
 mod life;
+mod model;
 mod nemesis;
 mod net;
 mod queue;
 mod report;
 pub mod script;
+mod spread;
+mod trace;
 mod world;
 
 #[cfg(test)]
 mod tests;
 
-pub use config::{ClockConfig, DiskConfig, NetConfig, Spread, WorldConfig};
+pub use config::{ClockConfig, DiskConfig, NetConfig, Ntp, WorldConfig};
 pub use disk::SimDisk;
 pub use fault::Fault;
+pub use model::Model;
 pub use nemesis::{Nemesis, NemesisConfig};
-pub use report::{Counters, Trace};
+pub use report::Counters;
+pub use spread::{Shape, Spread};
+pub use trace::{Loss, Moment, Trace, What};
 pub use world::{Boot, BootFailed, Booted, Event, Start, Why, World};

@@ -1,5 +1,6 @@
 //! Crash, restart and pause.
 
+use crate::trace::What;
 use crate::world::{Agenda, Doom, Event, Running, Start, Why};
 use crate::{Boot, Booted, World, disk};
 use protocol::{Host, Protocol};
@@ -63,7 +64,9 @@ impl<B: Boot> World<B> {
         let index = self.index(node);
         if let Some(up) = &mut self.nodes[index].up {
             up.doom = None;
-            up.paused = None;
+            if up.paused.take().is_some() {
+                self.record_at(index, || What::Resumed);
+            }
             self.go_on(index);
         }
     }
@@ -74,8 +77,7 @@ impl<B: Boot> World<B> {
         up.paused = Some(up.paused.map_or(until, |before| before.max(until)));
         self.counters.pauses += 1;
         self.agenda.push(until, Agenda::Resume { node: index, life });
-        let id = self.nodes[index].id;
-        self.tell(|| format!("{id:?} pauses for {span:?}"));
+        self.record_at(index, || What::Paused(span));
     }
 
     pub(crate) fn resume_at(&mut self, index: usize, life: u64) {
@@ -86,6 +88,7 @@ impl<B: Boot> World<B> {
             return;
         }
         up.paused = None;
+        self.record_at(index, || What::Resumed);
         self.go_on(index);
     }
 
@@ -97,6 +100,7 @@ impl<B: Boot> World<B> {
             && let Some(end) = up.disk_answer.take()
         {
             up.host.synced(end, &mut up.actions);
+            self.record_at(index, || What::Synced { upto: end });
             self.mark(5, end.0);
             self.carry_out(index);
         }
@@ -126,20 +130,21 @@ impl<B: Boot> World<B> {
         let id = node.id;
         self.counters.crashes += 1;
         self.mark(8, index as u64);
-        self.tell(|| format!("{id:?} down: {why:?}"));
+        self.record_at(index, || What::Down(why.clone()));
         self.seen.push_back(Event::Down { node: id, why });
     }
 
     pub(crate) fn start(&mut self, index: usize) {
         let (now, node) = (self.now, &mut self.nodes[index]);
-        if node.up.is_some() {
+        if node.up.is_some() || node.gone {
             return;
         }
         let id = node.id;
         let Some(disk) = node.disk.take() else { return };
         let label = 1 << 63 | id.0 << 32 | node.life;
         let rng = self.root.fork(label);
-        let start = Start { node: id, starts: node.life, disk, now: node.clock.now(now), rng };
+        let starts = node.life;
+        let start = Start { node: id, starts, disk, now: node.clock.now(now), rng };
         self.counters.restarts += u64::from(node.life > 0);
         node.life += 1;
         self.mark(9, index as u64);
@@ -147,15 +152,21 @@ impl<B: Boot> World<B> {
             Ok(booted) => {
                 self.account(index, booted.recovered, booted.durable);
                 self.nodes[index].up = Some(self.running(id, booted));
-                self.tell(|| format!("{id:?} up"));
+                self.record_at(index, || What::Up { starts });
+                self.record_state(index);
                 self.seen.push_back(Event::Up { node: id });
+                for peer in 0..self.nodes.len() {
+                    if self.nodes[peer].known_gone {
+                        self.detect(index, peer);
+                    }
+                }
                 self.arm(index);
             }
             Err(failed) => {
                 self.counters.boot_failures += 1;
                 self.nodes[index].disk = failed.disk.map(|disk| *disk);
-                self.tell(|| format!("{id:?} failed to start: {}", failed.reason));
                 let why = Why::BootFailed(failed.reason);
+                self.record_at(index, || What::Down(why.clone()));
                 self.seen.push_back(Event::Down { node: id, why });
             }
         }

@@ -1,5 +1,6 @@
 //! Schedules of faults, drawn from a generator: nothing here touches a world.
 
+use crate::config::MILLION;
 use crate::{Fault, Spread};
 use stdx::{Duration, Instant, NodeId, NodeSet, Prng};
 
@@ -34,8 +35,88 @@ pub struct NemesisConfig {
     pub slow_disk: u64,
     /// A wall clock that jumps.
     pub clock_jump: u64,
+    /// One node that omits to send.
+    pub send_omission: u64,
+    /// One node that omits to receive.
+    pub receive_omission: u64,
+    /// One node that takes long over each input.
+    pub slow_node: u64,
+    /// One slow link.
+    pub slow_link: u64,
+    /// Many messages that arrive twice.
+    pub duplicate: u64,
+    /// Many messages that overtake others.
+    pub reorder: u64,
+    /// A sync that fails.
+    pub fail_sync: u64,
+    /// One full disk.
+    pub full_disk: u64,
+    /// Not a weight: so many nodes stop for good, a minority at most, and nobody is told.
+    pub crash_stop: u64,
+    /// Not a weight: so many nodes stop for good, with those of `crash_stop` a minority at most, and the others
+    /// are told.
+    pub fail_stop: u64,
 }
 
+impl NemesisConfig {
+    /// Nothing at all: for those who name what they want.
+    pub fn none() -> NemesisConfig {
+        NemesisConfig {
+            gap: (Duration::from_millis(50), Duration::from_millis(2_000)),
+            lasts: (Duration::from_millis(20), Duration::from_millis(1_500)),
+            crash: 0,
+            crash_all: 0,
+            pause: 0,
+            isolate: 0,
+            halves: 0,
+            one_way: 0,
+            bridge: 0,
+            clog: 0,
+            loss: 0,
+            delay: 0,
+            slow_disk: 0,
+            clock_jump: 0,
+            send_omission: 0,
+            receive_omission: 0,
+            slow_node: 0,
+            slow_link: 0,
+            duplicate: 0,
+            reorder: 0,
+            fail_sync: 0,
+            full_disk: 0,
+            crash_stop: 0,
+            fail_stop: 0,
+        }
+    }
+
+    /// Every weight, to draw a mix of faults: to leave a kind out, or to have more of it.
+    pub fn weights(&mut self) -> [&mut u64; 20] {
+        [
+            &mut self.crash,
+            &mut self.crash_all,
+            &mut self.pause,
+            &mut self.isolate,
+            &mut self.halves,
+            &mut self.one_way,
+            &mut self.bridge,
+            &mut self.clog,
+            &mut self.loss,
+            &mut self.delay,
+            &mut self.slow_disk,
+            &mut self.clock_jump,
+            &mut self.send_omission,
+            &mut self.receive_omission,
+            &mut self.slow_node,
+            &mut self.slow_link,
+            &mut self.duplicate,
+            &mut self.reorder,
+            &mut self.fail_sync,
+            &mut self.full_disk,
+        ]
+    }
+}
+
+/// All kinds but those that stop nodes for good.
 impl Default for NemesisConfig {
     fn default() -> NemesisConfig {
         NemesisConfig {
@@ -53,11 +134,20 @@ impl Default for NemesisConfig {
             delay: 1,
             slow_disk: 2,
             clock_jump: 2,
+            send_omission: 2,
+            receive_omission: 2,
+            slow_node: 2,
+            slow_link: 2,
+            duplicate: 1,
+            reorder: 1,
+            fail_sync: 1,
+            full_disk: 1,
+            ..NemesisConfig::none()
         }
     }
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 enum Kind {
     Crash,
     CrashAll,
@@ -71,6 +161,24 @@ enum Kind {
     Delay,
     SlowDisk,
     ClockJump,
+    SendOmission,
+    ReceiveOmission,
+    SlowNode,
+    SlowLink,
+    Duplicate,
+    Reorder,
+    FailSync,
+    FullDisk,
+}
+
+impl Kind {
+    /// Whether a [`Fault::Heal`] ends it.
+    fn heals(self) -> bool {
+        !matches!(
+            self,
+            Kind::Crash | Kind::CrashAll | Kind::Pause | Kind::ClockJump | Kind::FailSync
+        )
+    }
 }
 
 /// Draws schedules.
@@ -120,10 +228,45 @@ impl Nemesis {
             (from, until),
             &mut plan,
         );
+        self.track(
+            &[
+                (Kind::SendOmission, c.send_omission),
+                (Kind::ReceiveOmission, c.receive_omission),
+                (Kind::SlowNode, c.slow_node),
+                (Kind::SlowLink, c.slow_link),
+                (Kind::Duplicate, c.duplicate),
+                (Kind::Reorder, c.reorder),
+            ],
+            (from, until),
+            &mut plan,
+        );
+        self.track(
+            &[(Kind::FailSync, c.fail_sync), (Kind::FullDisk, c.full_disk)],
+            (from, until),
+            &mut plan,
+        );
+        self.stops((from, until), &mut plan);
         plan.sort_by_key(|(at, _)| *at);
         plan.retain(|(at, _)| *at < until);
         plan.push((until, Fault::HealAll));
         plan
+    }
+
+    /// Nodes that stop for good: fewer than half, since with half of them gone nothing is promised but safety.
+    fn stops(&mut self, (from, until): (Instant, Instant), plan: &mut Vec<(Instant, Fault)>) {
+        let (crash, fail) = (self.config.crash_stop, self.config.fail_stop);
+        if crash + fail == 0 {
+            return;
+        }
+        let most = (self.nodes.len() - 1) / 2;
+        let mut nodes = self.nodes.clone();
+        self.prng.shuffle(&mut nodes);
+        let kinds = (0..crash).map(|_| false).chain((0..fail).map(|_| true));
+        for (node, told) in nodes.into_iter().zip(kinds).take(most) {
+            let at = from + self.prng.span(Duration::ZERO, until.since(from));
+            let fault = if told { Fault::FailStop(node) } else { Fault::CrashStop(node) };
+            plan.push((at, fault));
+        }
     }
 
     fn track(
@@ -178,14 +321,21 @@ impl Nemesis {
             Kind::Bridge => Fault::Bridge { bridge: node, half: self.half() },
             Kind::Clog => Fault::Clog(node, *self.prng.pick(&self.nodes)),
             Kind::Loss => Fault::Loss(self.prng.range(50_000, 500_000)),
-            Kind::Delay => {
-                let most = self.prng.range(1_000, 200_000);
-                Fault::Delay(Spread::micros(most / 10, most, most * 4))
+            Kind::Delay => Fault::Delay(self.slowness(1_000, 200_000)),
+            Kind::SlowDisk => Fault::SlowDisk(node, self.slowness(5_000, 300_000)),
+            Kind::SendOmission => Fault::SendOmission(node, self.prng.range(100_000, MILLION)),
+            Kind::ReceiveOmission => {
+                Fault::ReceiveOmission(node, self.prng.range(100_000, MILLION))
             }
-            Kind::SlowDisk => {
-                let most = self.prng.range(5_000, 300_000);
-                Fault::SlowDisk(node, Spread::micros(most / 10, most, most * 4))
+            Kind::SlowNode => Fault::SlowNode(node, self.slowness(500, 60_000)),
+            Kind::SlowLink => {
+                let to = *self.prng.pick(&self.nodes);
+                Fault::SlowLink(node, to, self.slowness(1_000, 400_000))
             }
+            Kind::Duplicate => Fault::Duplicate(self.prng.range(50_000, 500_000)),
+            Kind::Reorder => Fault::Reorder(self.prng.range(50_000, 700_000)),
+            Kind::FailSync => Fault::FailSync(node),
+            Kind::FullDisk => Fault::FullDisk(node),
             Kind::ClockJump => {
                 let most = 60_000_000;
                 Fault::ClockJump(
@@ -194,21 +344,20 @@ impl Nemesis {
                 )
             }
         };
-        let heals = matches!(
-            kind,
-            Kind::Isolate
-                | Kind::Halves
-                | Kind::OneWay
-                | Kind::Bridge
-                | Kind::Clog
-                | Kind::Loss
-                | Kind::Delay
-                | Kind::SlowDisk
-        );
         plan.push((at, fault));
-        if heals {
+        if kind.heals() {
             plan.push((end, Fault::Heal));
         }
+        if kind == Kind::FullDisk {
+            // It may have failed to start while there was no room.
+            plan.push((end, Fault::Restart(node)));
+        }
+    }
+
+    /// Up to so many microseconds, drawn between the two.
+    fn slowness(&mut self, least: u64, most: u64) -> Spread {
+        let most = self.prng.range(least, most);
+        Spread::micros(most / 10, most, most * 4)
     }
 
     /// Some nodes, not all, at least one (of two or more).

@@ -1,8 +1,5 @@
 //! What a run tells about itself.
 
-use std::collections::VecDeque;
-use stdx::Instant;
-
 /// How often each thing happened. A campaign that counts zero of something has not tested it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
@@ -38,6 +35,22 @@ pub struct Counters {
     pub clogs: u64,
     /// Wall clocks set.
     pub clock_jumps: u64,
+    /// Nodes that stopped for good.
+    pub stops: u64,
+    /// Nodes that were told of another's fail-stop.
+    pub detections: u64,
+    /// Messages lost to send and receive omissions; they count as lost, too.
+    pub omitted: u64,
+    /// Nodes made slow.
+    pub slow_nodes: u64,
+    /// Corrections of wall clocks.
+    pub corrections: u64,
+    /// Disks filled up.
+    pub full_disks: u64,
+    /// Bits flipped on a disk.
+    pub flipped_bits: u64,
+    /// Writes set to land elsewhere.
+    pub misdirected: u64,
     /// Batches appended to a log.
     pub writes: u64,
     /// Syncs that succeeded.
@@ -52,7 +65,7 @@ pub struct Counters {
 
 impl Counters {
     /// Names and values, for a report.
-    pub fn rows(&self) -> [(&'static str, u64); 21] {
+    pub fn rows(&self) -> [(&'static str, u64); 29] {
         [
             ("sent", self.sent),
             ("delivered", self.delivered),
@@ -70,43 +83,19 @@ impl Counters {
             ("partitions", self.partitions),
             ("clogs", self.clogs),
             ("clock jumps", self.clock_jumps),
+            ("stops for good", self.stops),
+            ("detections", self.detections),
+            ("omissions", self.omitted),
+            ("slow nodes", self.slow_nodes),
+            ("clock corrections", self.corrections),
+            ("full disks", self.full_disks),
+            ("flipped bits", self.flipped_bits),
+            ("misdirected writes", self.misdirected),
             ("writes", self.writes),
             ("syncs", self.syncs),
             ("failed syncs", self.failed_syncs),
             ("turns", self.turns),
             ("outputs", self.outputs),
         ]
-    }
-}
-
-/// The last lines of a run's story.
-#[derive(Clone, Debug)]
-pub struct Trace {
-    lines: VecDeque<String>,
-    most: usize,
-    dropped: u64,
-}
-
-impl Trace {
-    pub(crate) fn new(most: usize) -> Trace {
-        Trace { lines: VecDeque::new(), most: most.max(1), dropped: 0 }
-    }
-
-    pub(crate) fn push(&mut self, at: Instant, line: &str) {
-        if self.lines.len() == self.most {
-            self.lines.pop_front();
-            self.dropped += 1;
-        }
-        self.lines.push_back(format!("{at:?} {line}"));
-    }
-
-    /// The lines kept, oldest first.
-    pub fn lines(&self) -> impl Iterator<Item = &str> {
-        self.lines.iter().map(String::as_str)
-    }
-
-    /// How many older lines were dropped.
-    pub fn dropped(&self) -> u64 {
-        self.dropped
     }
 }

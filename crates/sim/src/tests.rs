@@ -11,7 +11,7 @@ const RETRY: Duration = Duration::from_millis(15);
 
 /// Stores numbers on a majority of all nodes, and says so.
 #[derive(Clone)]
-struct Toy {
+pub(crate) struct Toy {
     me: NodeId,
     life: u64,
     nodes: Vec<NodeId>,
@@ -21,7 +21,7 @@ struct Toy {
 }
 
 #[derive(Clone, Debug, PartialEq)]
-enum Say {
+pub(crate) enum Say {
     Store(u64),
     Stored(u64),
     /// To oneself: durable, in this life.
@@ -55,7 +55,7 @@ impl Wire for Say {
 }
 
 #[derive(Clone, Debug)]
-struct Number(u64);
+pub(crate) struct Number(u64);
 
 impl Wire for Number {
     fn encode(&self, out: &mut Vec<u8>) {
@@ -68,7 +68,7 @@ impl Wire for Number {
 
 impl Record for Number {}
 
-enum Ask {
+pub(crate) enum Ask {
     Store(u64),
     Throw(u64),
 }
@@ -154,12 +154,16 @@ impl Protocol for Toy {
     fn digest(&self, _: &Renaming, _: &mut Digest) {}
 }
 
-struct Toys(u64);
+pub(crate) struct Toys(pub(crate) u64);
 
 impl Boot for Toys {
     type Core = Toy;
     fn boot(&mut self, start: Start) -> Result<Booted<Toy>, BootFailed> {
-        let failed = |why: storage::LogError| BootFailed { reason: format!("{why}"), disk: None };
+        let before = start.disk.clone();
+        let failed = |why: storage::LogError| BootFailed {
+            reason: format!("{why}"),
+            disk: Some(Box::new(before.clone())),
+        };
         let config = LogConfig { segment_bytes: 1 << 16, ..LogConfig::default() };
         let (mut log, recovery) = Log::open(start.disk, config).map_err(failed)?;
         assert!(recovery.damage.is_empty(), "{:?}", recovery.damage);
@@ -174,7 +178,7 @@ impl Boot for Toys {
     }
 }
 
-fn at(millis: u64) -> Instant {
+pub(crate) fn at(millis: u64) -> Instant {
     Instant(millis * 1_000_000)
 }
 
@@ -191,6 +195,10 @@ fn run(seed: u64, planted: Planted, calm: bool) -> Run {
     let mut prng = Prng::new(seed ^ 0xa701);
     let mut config = if calm { WorldConfig::default() } else { WorldConfig::rough(&mut prng) };
     config.planted = planted;
+    if !calm && seed.is_multiple_of(2) {
+        let (poll, error) = (Duration::from_millis(100), Duration::from_millis(5));
+        config.clock.ntp = Some(Ntp { poll, error });
+    }
     let mut world = World::new(seed, config, Toys(config.nodes));
     if !calm {
         let nodes = world.ids().collect::<Vec<_>>();
@@ -254,13 +262,16 @@ fn what_was_promised_is_kept_under_all_faults_and_every_counter_moves() {
     for seed in 0..120 {
         let run = run(seed, Planted::NONE, false);
         assert_eq!(run.lost, 0, "seed {seed} lost what it promised");
-        assert!(run.said > 50, "seed {seed} stored only {}", run.said);
+        assert!(run.said > 20, "seed {seed} stored only {}", run.said);
         for (name, count) in run.counters.rows() {
             *sums.entry(name).or_insert(0) += count;
         }
     }
     let still: Vec<_> = sums.iter().filter(|(_, n)| **n == 0).map(|(name, _)| *name).collect();
-    assert_eq!(still, ["boot failures"], "{sums:?}");
+    // Those that have tests of their own: `failures`.
+    let elsewhere =
+        ["boot failures", "detections", "flipped bits", "misdirected writes", "stops for good"];
+    assert_eq!(still, elsewhere, "{sums:?}");
 }
 
 #[test]

@@ -58,10 +58,30 @@ pub trait Boot {
     fn wrote(&mut self, node: NodeId, batch: &Batch) {
         let _ = (node, batch);
     }
-    /// A message in a line of the trace.
+    /// The kind of a message, in a trace.
+    fn kind(&self, message: &<Self::Core as Protocol>::Message) -> String {
+        let _ = message;
+        String::from("message")
+    }
+    /// The content of a message, in a trace.
     fn describe(&self, message: &<Self::Core as Protocol>::Message) -> String {
         let _ = message;
         String::from("message")
+    }
+    /// What a node's host asks of its core once it knows that `peer` has stopped for good (fail-stop); none if
+    /// the core listens to no detector.
+    fn stopped(
+        &self,
+        core: &Self::Core,
+        peer: NodeId,
+    ) -> Option<<Self::Core as Protocol>::Request> {
+        let _ = (core, peer);
+        None
+    }
+    /// What a node holds, in a trace: one line, or none at all.
+    fn state(&self, core: &Self::Core) -> String {
+        let _ = core;
+        String::new()
     }
 }
 
@@ -116,13 +136,36 @@ impl<P: Protocol> std::fmt::Debug for Event<P> {
 #[derive(Debug)]
 pub(crate) enum Agenda {
     Deliver(Packet),
-    Wake { node: usize },
-    DiskDone { node: usize, life: u64 },
-    Resume { node: usize, life: u64 },
-    CrashNow { node: usize, life: u64 },
-    Restart { node: usize },
+    Wake {
+        node: usize,
+    },
+    DiskDone {
+        node: usize,
+        life: u64,
+    },
+    Resume {
+        node: usize,
+        life: u64,
+    },
+    CrashNow {
+        node: usize,
+        life: u64,
+    },
+    Restart {
+        node: usize,
+    },
     Token(u64),
     Fault(Fault),
+    /// `peer` has stopped for good.
+    Told {
+        node: usize,
+        life: u64,
+        peer: usize,
+    },
+    /// A wall clock is looked at.
+    Correct {
+        node: usize,
+    },
 }
 
 /// A message under way.
@@ -132,6 +175,8 @@ pub(crate) struct Packet {
     pub(crate) to: usize,
     pub(crate) lives: (u64, u64),
     pub(crate) number: u64,
+    /// Names the message in a trace.
+    pub(crate) id: u64,
     pub(crate) bytes: Vec<u8>,
 }
 
@@ -168,11 +213,31 @@ pub(crate) struct Node<P: Protocol> {
     /// Present while the node is down.
     pub(crate) disk: Option<SimDisk>,
     pub(crate) sync: Spread,
+    /// From an input to the turn that takes it.
+    pub(crate) turn: Spread,
+    /// Send and receive omissions, in parts of a million.
+    pub(crate) omits: (u64, u64),
+    /// It has stopped for good.
+    pub(crate) gone: bool,
+    /// And all others are told.
+    pub(crate) known_gone: bool,
     /// Appended up to here, durable or not.
     pub(crate) appended: Position,
     /// Reported durable up to here: must never be missing again.
     pub(crate) synced: Position,
     pub(crate) damage_expected: bool,
+    /// What the trace last said of it.
+    pub(crate) state: String,
+}
+
+impl<P: Protocol> Node<P> {
+    /// Its disk, whether it is up or not.
+    pub(crate) fn disk_mut(&mut self) -> Option<&mut SimDisk> {
+        match &mut self.up {
+            Some(up) => Some(up.log.disk_mut()),
+            None => self.disk.as_mut(),
+        }
+    }
 }
 
 /// A deterministic world of nodes made by `B`.
@@ -186,6 +251,10 @@ pub struct World<B: Boot> {
     pub(crate) seen: VecDeque<Event<B::Core>>,
     pub(crate) root: Prng,
     pub(crate) draw: Prng,
+    /// Omissions and detections.
+    pub(crate) misfortune: Prng,
+    /// Measurements of clocks.
+    pub(crate) clocks: Prng,
     pub(crate) counters: Counters,
     pub(crate) digest: Digest,
     pub(crate) trace: Option<Trace>,
@@ -206,14 +275,21 @@ impl<B: Boot> World<B> {
                 up: None,
                 disk: Some(SimDisk::new()),
                 sync: config.disk.sync,
+                turn: config.turn,
+                omits: (0, 0),
+                gone: false,
+                known_gone: false,
                 appended: Position(0),
                 synced: Position(0),
                 damage_expected: false,
+                state: String::new(),
             })
             .collect::<Vec<_>>();
         let mut world = World {
             net: Network::new(nodes.len(), config.net, config.held, root.fork(2)),
             draw: root.fork(3),
+            misfortune: root.fork(4),
+            clocks: root.fork(5),
             root,
             boot,
             now: Instant(0),
@@ -228,6 +304,7 @@ impl<B: Boot> World<B> {
         };
         for node in 0..world.nodes.len() {
             world.start(node);
+            world.correct_next(node);
         }
         world
     }
@@ -350,23 +427,6 @@ impl<B: Boot> World<B> {
     /// Mixes a word of the user's own into the digest (outputs have no form a world could read).
     pub fn note(&mut self, word: u64) {
         self.digest.write_u64(word);
-    }
-
-    /// Keeps the last `lines` lines of the story from now on.
-    pub fn trace_on(&mut self, lines: usize) {
-        self.trace = Some(Trace::new(lines));
-    }
-
-    /// The story, if it is kept.
-    pub fn trace(&self) -> Option<&Trace> {
-        self.trace.as_ref()
-    }
-
-    /// Adds a line of the user's own to the story, if it is kept.
-    pub fn tell(&mut self, line: impl FnOnce() -> String) {
-        if let Some(trace) = &mut self.trace {
-            trace.push(self.now, &line());
-        }
     }
 
     pub(crate) fn index(&self, node: NodeId) -> usize {

@@ -1,7 +1,8 @@
 //! Makes nodes for the world, exactly as the server does: by [`node::open`].
 
+use crate::describe::describe;
 use crate::shadow::Shadow;
-use node::{Config, Event, Node, Packet};
+use node::{Config, Content, Event, Group, GroupId, Node, Packet};
 use sim::{Boot, BootFailed, Booted, SimDisk, Start};
 use stdx::{NodeId, Planted, Position};
 use storage::{Log, LogConfig};
@@ -42,9 +43,12 @@ impl Boot for NodeBoot {
 
     fn boot(&mut self, start: Start) -> Result<Booted<Node>, BootFailed> {
         let config = Config { node: start.node, ..self.config.clone() };
+        let before = start.disk.clone();
         self.read(start.node, start.disk.clone())?;
         let opened = node::open(start.disk, self.log_config(), config, start.now, start.rng);
-        let mut opened = opened.map_err(failed)?;
+        // A start that failed has told nobody anything: it may be tried again as if it had never been.
+        let mut opened =
+            opened.map_err(|error| BootFailed { disk: Some(Box::new(before)), ..failed(error) })?;
         self.events.extend(opened.events.drain(..).map(|event| (start.node, event)));
         let durable = opened.host.durable();
         assert!(durable.0 > 0, "a start writes one record at least");
@@ -60,8 +64,34 @@ impl Boot for NodeBoot {
         }
     }
 
+    fn kind(&self, packet: &Packet) -> String {
+        let text = match &packet.content {
+            Content::Raft { message, .. } => format!("{message:?}"),
+            content => format!("{content:?}"),
+        };
+        text.chars().take_while(char::is_ascii_alphanumeric).collect()
+    }
+
     fn describe(&self, packet: &Packet) -> String {
-        let text = format!("{:?}", packet.content);
-        text.chars().take(300).collect()
+        describe(&packet.content)
+    }
+
+    fn state(&self, core: &Node) -> String {
+        let replica = |(group, replica): (GroupId, &Group)| {
+            let raft = &replica.raft;
+            let role = match (raft.is_leading(), raft.leader()) {
+                (true, _) => "leads".to_string(),
+                (false, Some(leader)) => format!("follows {leader:?}"),
+                (false, None) => "knows no leader".to_string(),
+            };
+            format!(
+                "group {group}: {role}, term {}, log {}, committed {}, applied {}",
+                raft.term(),
+                raft.last_index(),
+                raft.commit_index(),
+                replica.machine.applied(),
+            )
+        };
+        core.groups().map(replica).collect::<Vec<_>>().join("; ")
     }
 }

@@ -1,12 +1,14 @@
 //! What a run hears: replies, and what nodes tell their operator.
 
 use crate::client::{Pending, Refusal, Watched, executed, outcome, refusal};
+use crate::describe;
 use crate::model::{Answer, Command, Part};
 use crate::report::Verdict;
-use crate::run::{Run, TICK};
+use crate::run::{Run, TICK, numbered};
 use crate::workload::Meaning;
 use check::Outcome;
 use node::{ConnId, Event as Told, Output};
+use sim::What;
 use std::hash::Hasher;
 use stdx::{Bytes, Digest, NodeId};
 use wire::resp::Reply;
@@ -32,7 +34,7 @@ impl Run {
     }
 
     pub(crate) fn told(&mut self, node: NodeId, event: &Told) -> Result<(), Verdict> {
-        self.world.tell(|| format!("{node:?} says {event:?}"));
+        self.world.record(Some(node), || What::Note(format!("says {event:?}")));
         match event {
             Told::Snapshot { received: true, .. } => self.counters.add("snapshots installed", 1),
             Told::Snapshot { received: false, .. } => self.counters.add("snapshots written", 1),
@@ -59,8 +61,11 @@ impl Run {
         let answers = link.answers(bytes).map_err(Verdict::Unsafe)?;
         let idle = link.pending.is_empty();
         for (pending, reply) in answers {
-            self.world
-                .tell(|| format!("client {client} <- {node:?} {reply:?} {:?}", pending.number));
+            let number = self.clients[client].number;
+            self.world.record(Some(node), || What::Reply {
+                client: number,
+                text: numbered(describe::reply(&reply), pending.number),
+            });
             self.learn(client, &pending, &reply).map_err(Verdict::Unsafe)?;
         }
         if idle {

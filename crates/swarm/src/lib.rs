@@ -6,6 +6,7 @@
 //! | `setup` | [`Options`], and what is drawn from the seed |
 //! | `boot` | nodes, made as the server makes them |
 //! | `workload` | what clients ask |
+//! | `describe` | messages between nodes in plain words |
 //! | `client` | a Redis client: RESP bytes out and in, and what each reply means |
 //! | `run` | [`run_seed`]: the cluster, its clients, its faults |
 //! | `hear` | replies, and what nodes tell their operator |
@@ -22,6 +23,7 @@
 mod appends;
 mod boot;
 mod client;
+mod describe;
 mod hear;
 mod judge;
 pub mod model;

@@ -20,6 +20,11 @@ impl Run {
         Err(Verdict::Stuck(format!("{PEACE:?} after the last fault: {what}")))
     }
 
+    /// The nodes that did not stop for good: a majority, which must do without the others.
+    fn living(&self) -> Vec<NodeId> {
+        self.world.ids().filter(|id| !self.world.is_gone(*id)).collect()
+    }
+
     /// Whether no client waits for anything.
     fn quiet(&self) -> bool {
         let waits = |client: &crate::client::Client| {
@@ -30,7 +35,7 @@ impl Run {
 
     /// What is not as it should be.
     fn unsettled(&self) -> Option<String> {
-        for id in self.world.ids() {
+        for id in self.living() {
             let Some(core) = self.world.core(id) else { return Some(format!("node {id} is down")) };
             for (group, replica) in core.groups() {
                 if replica.leader_node().is_none() {
@@ -46,7 +51,7 @@ impl Run {
         let workload = self.setup.workload;
         let several = workload == crate::setup::Workload::Keyspaces;
         let first = self.clients.len();
-        for id in self.world.ids().collect::<Vec<NodeId>>() {
+        for id in self.living() {
             for db in 0..=u64::from(several) {
                 let number = 100 + id.0 * 10 + db;
                 let probe = self.client(number, db, Some(id));
@@ -90,7 +95,7 @@ impl Run {
 
     fn apart(&self) -> Option<String> {
         let mut applied: BTreeMap<u64, (NodeId, u64)> = BTreeMap::new();
-        for id in self.world.ids() {
+        for id in self.living() {
             let Some(core) = self.world.core(id) else { return Some(format!("node {id} is down")) };
             for (group, replica) in core.groups() {
                 let here = replica.machine.applied();
@@ -114,6 +119,7 @@ impl Run {
         let history = &self.seen.history;
         let count = |n: usize| n as u64;
         self.counters.add("uncommitted entries truncated", truncated);
+        self.counters.add("simulated milliseconds", self.world.now().0 / 1_000_000);
         self.counters.add("operations", count(history.len()));
         self.counters.add("operations overlapping", count(history.overlapping()));
         self.counters.add("operations answered", count(history.answered()));

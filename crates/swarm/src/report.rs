@@ -96,4 +96,6 @@ pub struct Report {
     pub covers: bool,
     /// Its last lines, if it was asked to tell.
     pub story: Vec<String>,
+    /// What those lines were told of, and each node's inner life.
+    pub moments: Vec<sim::Moment>,
 }

@@ -2,6 +2,7 @@
 
 use crate::boot::NodeBoot;
 use crate::client::{Client, Link, Pending, Watched};
+use crate::describe;
 use crate::judge::Seen;
 use crate::model::{Command, Part};
 use crate::report::{Counters, Report, Verdict};
@@ -10,7 +11,7 @@ use crate::shadow::Shadow;
 use crate::watch::Watch;
 use crate::workload::{Asked, Meaning, Source};
 use node::{ConnId, Node, Request};
-use sim::{Event, Nemesis, Why, World};
+use sim::{Event, Nemesis, SimDisk, What, Why, World};
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use stdx::{Duration, Instant, NodeId, Prng};
@@ -71,6 +72,14 @@ pub(crate) struct Run {
     load: bool,
 }
 
+/// What a client says or hears, and which operation of the history it is.
+pub(crate) fn numbered(text: String, number: Option<usize>) -> String {
+    match number {
+        Some(number) => format!("{text} (operation {number})"),
+        None => text,
+    }
+}
+
 thread_local! {
     static RUNNING: Cell<bool> = const { Cell::new(false) };
 }
@@ -100,13 +109,15 @@ pub fn run_seed(seed: u64, options: Options) -> Report {
         }
     };
     run.finish_counting();
-    let story =
-        run.world.trace().map_or_else(Vec::new, |trace| trace.lines().map(String::from).collect());
+    let trace = run.world.trace();
+    let story = trace.map_or_else(Vec::new, |trace| trace.lines().collect());
+    let moments = trace.map_or_else(Vec::new, |trace| trace.moments().cloned().collect());
     let history = &run.seen.history;
     let (all, lap, ok) = (history.len(), history.overlapping(), history.answered());
     let covers = all >= 200 && lap * 3 >= all && ok * 2 >= all;
     let digest = run.world.digest();
-    Report { seed, profile, workload, verdict, digest, counters: run.counters, covers, story }
+    let counters = run.counters;
+    Report { seed, profile, workload, verdict, digest, counters, covers, story, moments }
 }
 
 impl Run {
@@ -215,8 +226,7 @@ impl Run {
             }
             Event::Down { node, why } => {
                 if let Why::BootFailed(reason) = why {
-                    let text = format!("node {node} does not start again: {reason}");
-                    return Err(Verdict::Unsafe(text));
+                    self.no_start(node, &reason)?;
                 }
                 for client in 0..self.clients.len() {
                     let on = self.clients[client].link.as_ref().map(|link| link.node);
@@ -228,6 +238,16 @@ impl Run {
         }
         self.watch.look(&self.world, self.load, &mut self.counters).map_err(Verdict::Unsafe)?;
         self.watch.compare(&self.world).map_err(Verdict::Unsafe)
+    }
+
+    /// Only a full disk may keep a node from starting, and it must say so.
+    fn no_start(&mut self, node: NodeId, reason: &str) -> Result<(), Verdict> {
+        let full = self.world.disk(node).is_some_and(SimDisk::is_full);
+        if full && reason.contains("no space left") {
+            self.counters.add("starts refused by a full disk", 1);
+            return Ok(());
+        }
+        Err(Verdict::Unsafe(format!("node {node} does not start again: {reason}")))
     }
 
     fn token(&mut self, token: Token) -> Result<(), Verdict> {
@@ -336,7 +356,10 @@ impl Run {
                 }
                 Meaning::Nothing | Meaning::Watch | Meaning::Declare => None,
             };
-            self.world.tell(|| format!("client {} -> {node:?} {args:?} {number:?}", it.number));
+            self.world.record(Some(node), || What::Request {
+                client: it.number,
+                text: numbered(describe::command(&args), number),
+            });
             link.pending.push_back(Pending { meaning, number });
         }
         it.round += 1;

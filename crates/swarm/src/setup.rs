@@ -1,7 +1,7 @@
 //! The configuration of a run: drawn from the seed, the faults as well as the cluster and its clients.
 
 use node::{Config, Member};
-use sim::{NemesisConfig, Spread, WorldConfig};
+use sim::{NemesisConfig, Ntp, Spread, WorldConfig};
 use stdx::{Duration, NodeId, Planted, Prng, WallClock};
 
 /// What goes wrong.
@@ -21,13 +21,15 @@ pub enum Profile {
     Clocks,
     /// Leaders come and go: short timeouts, short faults, one on the heels of the other.
     Churn,
-    /// Everything.
+    /// Everything, of each kind or not as the seed says (Groce et al. 2012, "Swarm Testing").
     Mixed,
+    /// Disks that are slow, full, or fail to sync; crashes.
+    Disks,
 }
 
 impl Profile {
     /// All but the calm one.
-    pub const FAULTY: [Profile; 7] = [
+    pub const FAULTY: [Profile; 8] = [
         Profile::Rough,
         Profile::Crashes,
         Profile::Partitions,
@@ -35,6 +37,7 @@ impl Profile {
         Profile::Clocks,
         Profile::Churn,
         Profile::Mixed,
+        Profile::Disks,
     ];
 }
 
@@ -81,7 +84,7 @@ pub struct Options {
     /// Whether the onlooker compares each applied entry with what is durable on a majority. Off where a planted
     /// bug must show in what clients and replicas see.
     pub witness: bool,
-    /// How many lines of its story to keep; 0 is fastest.
+    /// How many moments of its story to keep; 0 is fastest.
     pub story: usize,
 }
 
@@ -119,20 +122,27 @@ const fn ms(millis: u64) -> Duration {
 impl Setup {
     pub(crate) fn draw(seed: u64, options: &Options) -> Setup {
         let prng = &mut Prng::new(seed).fork(100);
-        let drawn = *prng.pick(&Profile::FAULTY);
+        // What came later is drawn apart, so that it does not shift what was there.
+        let mix = &mut Prng::new(seed).fork(103);
+        let drawn = *prng.pick(&Profile::FAULTY[..7]);
+        let drawn = if mix.chance(1, 8) { Profile::Disks } else { drawn };
         let profile = options.profile.unwrap_or(drawn);
         let profile = if options.faults { profile } else { Profile::Calm };
         let drawn = *prng.pick(&Workload::ALL);
         let workload = options.workload.unwrap_or(drawn);
         let length = ms(prng.range(5_000, 9_000));
-        let world = world(profile, workload, options.planted, prng);
+        let mut world = world(profile, workload, options.planted, prng);
+        if profile == Profile::Clocks && workload != Workload::Expiry && mix.chance(1, 2) {
+            let (poll, error) = (ms(mix.range(50, 1_000)), ms(mix.range(1, 100)));
+            world.clock.ntp = Some(Ntp { poll, error });
+        }
         Setup {
             profile,
             workload,
             node: node_config(profile, world.nodes, options.planted, prng),
             world,
             segment_bytes: 1 << prng.range(14, 18),
-            nemesis: nemesis(profile, workload, prng),
+            nemesis: nemesis(profile, workload, prng).map(|faults| mixed(profile, faults, mix)),
             power: power(profile, length, prng),
             clients: prng.range(3, 6),
             think: ms(prng.range(10, 80)),
@@ -217,18 +227,7 @@ fn nemesis(profile: Profile, workload: Workload, prng: &mut Prng) -> Option<Neme
     let none = NemesisConfig {
         gap: (ms(50), ms(prng.range(300, 2_000))),
         lasts: (ms(20), ms(prng.range(300, 1_800))),
-        crash: 0,
-        crash_all: 0,
-        pause: 0,
-        isolate: 0,
-        halves: 0,
-        one_way: 0,
-        bridge: 0,
-        clog: 0,
-        loss: 0,
-        delay: 0,
-        slow_disk: 0,
-        clock_jump: 0,
+        ..NemesisConfig::none()
     };
     let quiet_clock = workload == Workload::Expiry;
     match profile {
@@ -266,12 +265,43 @@ fn nemesis(profile: Profile, workload: Workload, prng: &mut Prng) -> Option<Neme
             slow_disk: 1,
             ..none
         }),
+        Profile::Disks => {
+            Some(NemesisConfig { crash: 3, slow_disk: 2, fail_sync: 3, full_disk: 3, ..none })
+        }
         Profile::Mixed => {
             let all =
                 NemesisConfig { gap: none.gap, lasts: none.lasts, ..NemesisConfig::default() };
             Some(if quiet_clock { NemesisConfig { clock_jump: 0, ..all } } else { all })
         }
     }
+}
+
+/// Failures that some profiles have in some seeds; and the mix of `Mixed`.
+fn mixed(profile: Profile, mut faults: NemesisConfig, mix: &mut Prng) -> NemesisConfig {
+    match profile {
+        Profile::Crashes if mix.chance(1, 2) => {
+            faults.slow_node = 2;
+            faults.crash_stop = u64::from(mix.chance(1, 2));
+        }
+        Profile::Partitions if mix.chance(1, 2) => {
+            (faults.send_omission, faults.receive_omission, faults.slow_link) = (2, 2, 2);
+        }
+        Profile::Mixed => {
+            for weight in faults.weights() {
+                if mix.chance(1, 3) {
+                    *weight = 0;
+                }
+            }
+            // One at most: with two nodes gone, a keyspace of three may have lost its majority.
+            match mix.below(6) {
+                0 => faults.crash_stop = 1,
+                1 => faults.fail_stop = 1,
+                _ => {}
+            }
+        }
+        _ => {}
+    }
+    faults
 }
 
 fn power(profile: Profile, length: Duration, prng: &mut Prng) -> Vec<(Duration, Duration)> {
