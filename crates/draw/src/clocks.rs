@@ -6,7 +6,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use crate::SpaceTime;
+use crate::{End, SpaceTime};
 
 /// How two events stand to each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +45,7 @@ impl Clocks {
         let order = order(run, &previous)?;
         let mut sent_to = vec![Vec::new(); run.events.len()];
         for message in &run.messages {
-            if let Some(receive) = message.receive {
+            if let Some(receive) = message.end.receive() {
                 sent_to[receive].push(message.send);
             }
         }
@@ -85,29 +85,43 @@ impl Clocks {
 }
 
 fn valid(run: &SpaceTime) -> Result<(), String> {
+    let is_process = |what: String, process: usize| match process < run.processes.len() {
+        true => Ok(()),
+        false => Err(format!(
+            "{what} process {process}, but there are only {} processes, counted from 0",
+            run.processes.len()
+        )),
+    };
     for (at, event) in run.events.iter().enumerate() {
-        if event.process >= run.processes.len() {
-            return Err(format!(
-                "event {at}: there is no process {}, only {} of them, counted from 0",
-                event.process,
-                run.processes.len()
-            ));
-        }
+        is_process(format!("event {at}: it is on"), event.process)?;
     }
+    let is_event = |what: String, event: usize| match event < run.events.len() {
+        true => Ok(()),
+        false => Err(format!(
+            "{what} is event {event}, but there are only {} events, counted from 0",
+            run.events.len()
+        )),
+    };
     for (at, message) in run.messages.iter().enumerate() {
-        for (what, event) in [("send", Some(message.send)), ("receive", message.receive)] {
-            if let Some(event) = event.filter(|&event| event >= run.events.len()) {
-                return Err(format!(
-                    "message {at}: its {what} is event {event}, but there are only {} events, counted from 0",
-                    run.events.len()
-                ));
+        is_event(format!("message {at}: its send"), message.send)?;
+        match message.end {
+            End::Received(receive) => is_event(format!("message {at}: its receive"), receive)?,
+            End::Lost { to, .. } | End::Flying { to } => {
+                is_process(format!("message {at}: it is for"), to)?;
             }
         }
-        if message.receive == Some(message.send) {
+        if message.end == End::Received(message.send) {
             return Err(format!(
                 "message {at}: event {} both sends and receives it; expected two events",
                 message.send
             ));
+        }
+    }
+    for (at, trouble) in run.troubles.iter().enumerate() {
+        is_event(format!("trouble {at}: its first"), trouble.from)?;
+        is_event(format!("trouble {at}: its last"), trouble.until.unwrap_or(trouble.from))?;
+        for &process in &trouble.processes {
+            is_process(format!("trouble {at}: it befell"), process)?;
         }
     }
     Ok(())
@@ -128,7 +142,7 @@ fn previous(run: &SpaceTime) -> Vec<Option<usize>> {
 fn order(run: &SpaceTime, previous: &[Option<usize>]) -> Result<Vec<usize>, String> {
     let mut waits = vec![0_usize; run.events.len()];
     let mut then = vec![Vec::new(); run.events.len()];
-    let received = run.messages.iter().filter_map(|m| Some((m.send, m.receive?)));
+    let received = run.messages.iter().filter_map(|m| Some((m.send, m.end.receive()?)));
     let followed =
         previous.iter().enumerate().filter_map(|(event, before)| Some(((*before)?, event)));
     for (cause, effect) in received.chain(followed) {
@@ -161,7 +175,7 @@ fn order(run: &SpaceTime, previous: &[Option<usize>]) -> Result<Vec<usize>, Stri
 /// A message on a circle of causes, of the events that Kahn's sort could not free.
 fn in_circle(run: &SpaceTime, previous: &[Option<usize>], waits: &[usize]) -> usize {
     let by_message = |event: usize| {
-        run.messages.iter().position(|m| m.receive == Some(event) && waits[m.send] > 0)
+        run.messages.iter().position(|m| m.end.receive() == Some(event) && waits[m.send] > 0)
     };
     let mut event = waits.iter().position(|&count| count > 0).unwrap_or_default();
     // A stuck event has a stuck cause, so that as many steps back as there are events end on a circle.

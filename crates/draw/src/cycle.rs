@@ -159,7 +159,8 @@ impl Layout {
         };
         let longest = length(&columns[0]).max(length(&columns[1]));
         let slack = columns.each_ref().map(|column| longest - length(column));
-        let left = MARGIN + if columns[0].len() > 2 { AROUND } else { 0 };
+        let is_loop = cycle.edges.iter().any(|edge| edge.from == edge.to);
+        let left = MARGIN + if is_loop || columns[0].len() > 2 { AROUND } else { 0 };
         for (side, column) in columns.iter().enumerate() {
             // What one column lacks to the other goes between its boxes, or around its only one.
             let more = slack[side] / column.len().saturating_sub(1).max(1);
@@ -184,10 +185,22 @@ impl Layout {
         if from.is_right != to.is_right {
             let (start, end) =
                 if to.is_right { (from.x + WIDTH, to.x - 3) } else { (from.x, to.x + WIDTH + 3) };
-            let (down, up) = (aside(from.y + from.height / 2), aside(to.y + to.height / 2));
+            let middle = |place: &Place| {
+                let middle = aside(place.y + place.height / 2);
+                // Clockwise: out above and in below on the left, the other way round on the right.
+                if count > 1 {
+                    middle
+                } else if to.is_right {
+                    middle - 12
+                } else {
+                    middle + 12
+                }
+            };
+            let (down, up) = (middle(from), middle(to));
             let path = format!("M{start} {down}L{end} {up}");
-            let (x, y) = (start.midpoint(end), down.midpoint(up));
-            return Arrow { path, x, y: y - 8, anchor: "middle" };
+            // The label stands above a level arrow, and on one that slopes.
+            let y = if down == up { down - 8 } else { down.midpoint(up) + 4 };
+            return Arrow { path, x: start.midpoint(end), y, anchor: "middle" };
         }
         if from.rank.abs_diff(to.rank) == 1 {
             let is_down = to.rank > from.rank;

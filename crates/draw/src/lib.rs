@@ -22,11 +22,8 @@ mod space_time;
 mod timeline;
 mod timeline_context;
 
-#[cfg(test)]
-mod tests;
-
 pub use clocks::{Clocks, Relation};
 pub use cycle::{Cycle, CycleEdge, cycle};
 pub use shiviz::shiviz;
-pub use space_time::{Event, EventKind, Message, SpaceTime, space_time};
+pub use space_time::{End, Event, EventKind, Message, SpaceTime, Trouble, space_time};
 pub use timeline::{Fate, Span, Timeline, timeline};

@@ -1,9 +1,9 @@
 const base = BigInt(data.base);
 const events = data.events.map(([process, at, label, detail, lamport, learned], id) =>
   ({ id, process, at, label, detail, lamport, learned, causes: [], sends: [], vector: null, y: 0, shown: true }));
-const messages = data.messages.map(([send, receive, kind, text]) => ({ send, receive, kind, text }));
+const messages = data.messages.map(([send, receive, kind, text, to, lost]) => ({ send, receive, kind, text, to, lost }));
 const marks = Array.from(one('#events').children), arrows = Array.from(one('#messages').children);
-const lines = Array.from(one('#lines').children), heads = all('#heads .process');
+const bands = Array.from(one('#troubles').children), lines = Array.from(one('#lines').children), heads = all('#heads .process');
 const view = one('#view'), picture = one('#picture'), axis = one('#axis'), lit = one('#lit');
 marks.forEach((mark, id) => { events[id].sort = mark.classList[1]; events[id].left = mark.lastChild.classList.contains('l'); });
 { // Causes, and the vectors from what each event learned.
@@ -42,9 +42,9 @@ function causalPath(a, b) {
   return path;
 }
 
-const LEFT = 170, TOP = 24, RIGHT = 130;
+const LEFT = 240, TOP = 24, RIGHT = 150, BAND = 26;
 const state = { row: 26, scale: false, only: false, words: '', from: -Infinity, to: Infinity,
-  processes: new Set(), kinds: new Set(), sorts: new Set(), chosen: [], gap: 190, height: 0, column: [] };
+  processes: new Set(), kinds: new Set(), sorts: new Set(), chosen: [], cursor: -1, gap: 190, height: 0, column: [] };
 const found = (text) => text.toLowerCase().includes(state.words);
 function matches(event) {
   return found(event.label) || found(event.detail)
@@ -90,6 +90,7 @@ function layout() {
 function place(columns) {
   const width = Math.max(view.clientWidth - 2, LEFT + state.gap * Math.max(0, columns - 1) + RIGHT);
   const height = Math.max(state.height + TOP * 3, view.clientHeight - 34);
+  picture.classList.toggle('dense', !state.scale && state.row < 6);
   picture.setAttribute('width', width); picture.setAttribute('height', height);
   one('#heads').setAttribute('width', width);
   const most = Math.floor((state.gap - 34) / 6.6);
@@ -103,6 +104,13 @@ function place(columns) {
     lines[id].setAttribute('d', `M${state.column[process]} ${start}V${end}`);
     lines[id].classList.toggle('gone', state.processes.has(process));
   });
+  data.troubles.forEach(([process, from, until], id) => {
+    const start = events[from].y, end = until < 0 ? height : events[until].y, all = process < 0;
+    const sizes = { x: all ? LEFT - 45 : state.column[process] - BAND / 2, y: start,
+      width: all ? width - LEFT : BAND, height: Math.max(0, end - start) };
+    for (const [name, size] of Object.entries(sizes)) bands[id].setAttribute(name, size);
+    bands[id].classList.toggle('gone', state.processes.has(process));
+  });
   messages.forEach((message, id) => placeMessage(message, arrows[id]));
   placeLabels(most);
   placeAxis();
@@ -112,13 +120,14 @@ function placeMessage(message, arrow) {
   const send = events[message.send], receive = events[message.receive];
   const shown = send.shown && (!receive || receive.shown) && !state.kinds.has(message.kind);
   arrow.classList.toggle('gone', !shown);
+  arrow.classList.toggle('dim', state.words !== '' && !send.matches && !(receive && receive.matches));
   if (shown) arrow.setAttribute('d', shape(message));
 }
 function shape(message) {
   const send = events[message.send], receive = events[message.receive];
   const x = state.column[send.process];
   if (!receive) {
-    const back = send.process > 0 && send.process === data.processes.length - 1;
+    const back = message.to < send.process;
     return `M${x} ${send.y}L${x + (back ? -0.4 : 0.4) * state.gap} ${send.y + Math.min(26, state.row)}`;
   }
   const end = state.column[receive.process];
@@ -144,9 +153,10 @@ function placeLabels(most) {
       marks[above.id].lastChild.classList.add('gone');
       visible = true;
     }
+    visible &&= state.scale || state.row >= 6 || weighty[event.sort] === 1 || event.matches;
     text.classList.toggle('gone', !visible);
     if (!visible) continue;
-    text.textContent = shorten(event.label, most);
+    text.textContent = shorten(event.label, band < 0 ? Math.min(most, 22) : most);
     last.set(band, event);
   }
 }
@@ -169,7 +179,7 @@ const when = (at) => time(at) + (base > 0n ? ` after ${base} ns` : '');
 function clocksOf(event) {
   const known = event.vector.map((count, process) => [data.processes[process], count]);
   const vector = known.length <= 8 ? known : known.filter(([, count]) => count > 0);
-  return `Lamport ${event.lamport}, vector (${vector.map(([name, count]) => name + ' ' + count).join(', ')})`;
+  return `Lamport ${event.lamport}, vector (${vector.map(([name, count]) => name + ': ' + count).join(', ')})`;
 }
 function says(event) {
   const parts = [event.label || event.sort, where(event) + ', ' + event.sort];
@@ -179,9 +189,12 @@ function says(event) {
   return parts.concat(clocksOf(event)).join('\n');
 }
 function message(id) {
-  const { send, receive, kind, text } = messages[id];
-  const to = receive < 0 ? 'lost' : 'to ' + data.processes[events[receive].process];
-  return `${data.kinds[kind]} from ${data.processes[events[send].process]} ${to}${text ? ': ' + text : ''}`;
+  const { send, kind, text, to, lost } = messages[id];
+  const ways = `${data.kinds[kind]} from ${data.processes[events[send].process]} to ${data.processes[to]}`;
+  return `${ways}${lost ? ' (' + lost + ')' : ''}${text ? ': ' + text : ''}`;
+}
+function troubleSays([, from, until, label]) {
+  return `${label}\nfrom ${when(events[from].at)} ${until < 0 ? 'to the end' : 'to ' + when(events[until].at)}`;
 }
 function light() {
   lit.replaceChildren();
@@ -231,6 +244,16 @@ function choose(id) {
   else state.chosen = state.chosen.length === 2 ? [id] : state.chosen.concat(id);
   light();
 }
+/* The next event in sight, up or down the page, for who has no mouse. */
+function walk(step) {
+  const shown = data.order.filter((id) => events[id].shown), at = shown.indexOf(state.cursor);
+  if (shown.length === 0) return;
+  state.cursor = shown[at < 0 ? 0 : Math.min(shown.length - 1, Math.max(0, at + step))];
+  const event = events[state.cursor];
+  if (event.y < view.scrollTop || event.y > view.scrollTop + view.clientHeight - 80) view.scrollTop = event.y - view.clientHeight / 2;
+  marks.forEach((mark, id) => mark.classList.toggle('cursor', id === state.cursor));
+  one('#cursor').textContent = says(event);
+}
 function zoom(row, anchor = view.clientHeight / 2) {
   const before = state.row, at = view.scrollTop + anchor - TOP - 30;
   state.row = Math.min(400, Math.max(0.05, row));
@@ -254,6 +277,8 @@ const indexIn = (list, target, selector) => { const hit = target.closest(selecto
 hover(picture, (target) => {
   const event = indexIn(marks, target, '#events > .e'), arrow = indexIn(arrows, target, '#messages > .m');
   if (event >= 0) return says(events[event]);
+  const band = indexIn(bands, target, '#troubles > rect');
+  if (band >= 0) return troubleSays(data.troubles[band]);
   if (arrow < 0) return '';
   const { send, receive } = messages[arrow];
   const taken = receive < 0 ? '' : `\ntook ${time(Math.max(0, events[receive].at - events[send].at))}`;
@@ -309,6 +334,8 @@ one('#reset').onclick = () => {
 addEventListener('keydown', (event) => {
   if (event.target.tagName === 'INPUT' && event.target.type !== 'checkbox') return;
   if (event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.key === 'n' || event.key === 'p') walk(event.key === 'n' ? 1 : -1);
+  if (event.key === 'Enter' && event.target === view && state.cursor >= 0) choose(state.cursor);
   const keys = { '+': '#in', '=': '#in', '-': '#out', 0: '#fit', 1: '#normal', Escape: '#clear' };
   if (keys[event.key]) one(keys[event.key]).click();
 });

@@ -19,6 +19,8 @@ pub struct SpaceTime {
     pub events: Vec<Event>,
     /// Who told whom.
     pub messages: Vec<Message>,
+    /// What was broken for a while: partitions, slow links.
+    pub troubles: Vec<Trouble>,
 }
 
 /// Something that happened on one process.
@@ -106,19 +108,63 @@ impl EventKind {
 pub struct Message {
     /// The event that sends it.
     pub send: usize,
-    /// The event that receives it; none if it is lost. A copy that arrives too is a message of its own.
-    pub receive: Option<usize>,
+    /// What became of it. A copy that arrives too is a message of its own.
+    pub end: End,
     /// Its kind, which gives its colour.
     pub kind: String,
     /// Its content, shown on demand.
     pub text: String,
 }
 
+/// What became of a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// This event received it.
+    Received(usize),
+    /// It will never arrive.
+    Lost {
+        /// The process it was for.
+        to: usize,
+        /// Why, if that is known.
+        why: String,
+    },
+    /// It was still under way when the picture ends.
+    Flying {
+        /// The process it is for.
+        to: usize,
+    },
+}
+
+impl End {
+    /// The event that received it, if it was.
+    pub fn receive(&self) -> Option<usize> {
+        match self {
+            End::Received(event) => Some(*event),
+            End::Lost { .. } | End::Flying { .. } => None,
+        }
+    }
+}
+
+/// Something that was broken from one event to another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trouble {
+    /// The event that broke it.
+    pub from: usize,
+    /// The event that mended it; none if nothing did.
+    pub until: Option<usize>,
+    /// Whom it befell; none of them means all.
+    pub processes: Vec<usize>,
+    /// What it was.
+    pub label: String,
+}
+
 /// From the left edge to the first line: the times, then the labels left of it.
-const LEFT: usize = 170;
+const LEFT: usize = 240;
 const GAP: usize = 190;
 const ROW: usize = 26;
 const TOP: usize = 24;
+/// The width of a trouble beside a line.
+const BAND: usize = 26;
 /// Characters of a label that fit between two lines.
 const LABEL: usize = 26;
 /// JavaScript's numbers are exact below this.
@@ -150,16 +196,21 @@ fn label_left(run: &SpaceTime) -> Vec<bool> {
     let mut left = vec![false; run.events.len()];
     for message in &run.messages {
         let from = run.events[message.send].process;
-        match message.receive {
-            Some(receive) => {
-                let to = run.events[receive].process;
-                left[message.send] |= to > from;
-                left[receive] |= from > to;
-            }
-            None => left[message.send] |= from + 1 < run.processes.len() || from == 0,
+        let to = toward(run, message);
+        left[message.send] |= to > from;
+        if let Some(receive) = message.end.receive() {
+            left[receive] |= from > to;
         }
     }
     left
+}
+
+/// The process a message is for.
+fn toward(run: &SpaceTime, message: &Message) -> usize {
+    match message.end {
+        End::Received(receive) => run.events[receive].process,
+        End::Lost { to, .. } | End::Flying { to } => to,
+    }
 }
 
 struct Layout {
@@ -226,8 +277,40 @@ fn stretches(run: &SpaceTime, clocks: &Clocks) -> Vec<Stretch> {
     stretches
 }
 
+/// A trouble on one process, or on all of them.
+struct Band<'a> {
+    process: Option<usize>,
+    from: usize,
+    until: Option<usize>,
+    label: &'a str,
+}
+
+fn bands(run: &SpaceTime) -> Vec<Band<'_>> {
+    let mut bands = Vec::new();
+    for Trouble { from, until, processes, label } in &run.troubles {
+        let band = |process| Band { process, from: *from, until: *until, label };
+        if processes.is_empty() {
+            bands.push(band(None));
+        }
+        bands.extend(processes.iter().map(|process| band(Some(*process))));
+    }
+    bands
+}
+
 fn picture(run: &SpaceTime, clocks: &Clocks, layout: &Layout, kind_of: &[usize]) -> String {
-    let mut out = String::from("<g id=\"lines\">\n");
+    let mut out = String::from("<g id=\"troubles\">\n");
+    for band in bands(run) {
+        let (x, width) = match band.process {
+            Some(process) => (Layout::x(process) - BAND / 2, BAND),
+            None => (LEFT - GAP / 4, layout.width - LEFT),
+        };
+        let y = layout.y(band.from);
+        let height = band.until.map_or(layout.height, |event| layout.y(event)).saturating_sub(y);
+        out += &format!(
+            "<rect class=\"trouble\" x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\"/>\n"
+        );
+    }
+    out += "</g>\n<g id=\"lines\">\n";
     for Stretch { process, from, to, state } in stretches(run, clocks) {
         let x = Layout::x(process);
         let from = from.map_or(0, |event| layout.y(event));
@@ -263,14 +346,15 @@ fn arrow(run: &SpaceTime, layout: &Layout, message: &Message, kind: usize) -> St
     let class = kind_class(kind);
     let from = run.events[message.send].process;
     let (x, y) = (Layout::x(from), layout.y(message.send));
-    let Some(receive) = message.receive else {
-        // No one knows here where it went: a short arrow towards a neighbour, and a cross.
-        let last = from > 0 && from + 1 == run.processes.len();
-        let end = if last { x - GAP * 2 / 5 } else { x + GAP * 2 / 5 };
-        return format!(
-            "<path class=\"m lost {class}\" d=\"M{x} {y}L{end} {}\" marker-end=\"url(#cross)\"/>\n",
-            y + ROW
-        );
+    let Some(receive) = message.end.receive() else {
+        // A short arrow the way it was going, and a cross where it was lost.
+        let to = toward(run, message);
+        let end = if to < from { x - GAP * 2 / 5 } else { x + GAP * 2 / 5 };
+        let path = format!("d=\"M{x} {y}L{end} {}\"", y + ROW);
+        return match message.end {
+            End::Flying { .. } => format!("<path class=\"m flying {class}\" {path}/>\n"),
+            _ => format!("<path class=\"m lost {class}\" {path} marker-end=\"url(#cross)\"/>\n"),
+        };
     };
     let (end, down) = (Layout::x(run.events[receive].process), layout.y(receive));
     let shape = if end == x {
@@ -290,7 +374,7 @@ fn body(
     kinds: &[&str],
 ) -> String {
     let Layout { width, height, .. } = layout;
-    let lost = run.messages.iter().filter(|message| message.receive.is_none()).count();
+    let lost = run.messages.iter().filter(|m| matches!(m.end, End::Lost { .. })).count();
     let mut heads = String::new();
     for (process, name) in run.processes.iter().enumerate() {
         let (x, name) = (Layout::x(process), escape(&shorten(name, LABEL)));
@@ -370,8 +454,19 @@ fn data(run: &SpaceTime, clocks: &Clocks, kind_of: &[usize], kinds: &[&str]) -> 
         format!("[{},{},{}]", stretch.process, end(stretch.from), end(stretch.to))
     });
     let messages = run.messages.iter().zip(kind_of).map(|(message, kind)| {
-        let receive = message.receive.map_or(-1, |event| event as i64);
-        format!("[{},{receive},{kind},{}]", message.send, json(&message.text))
+        let receive = message.end.receive().map_or(-1, |event| event as i64);
+        let why = match &message.end {
+            End::Received(_) => String::new(),
+            End::Flying { .. } => "under way when the picture ends".to_string(),
+            End::Lost { why, .. } => format!("lost {why}").trim_end().to_string(),
+        };
+        let (text, to) = (json(&message.text), toward(run, message));
+        format!("[{},{receive},{kind},{text},{to},{}]", message.send, json(&why))
+    });
+    let troubles = bands(run).into_iter().map(|band| {
+        let process = band.process.map_or(-1, |process| process as i64);
+        let until = band.until.map_or(-1, |event| event as i64);
+        format!("[{process},{},{until},{}]", band.from, json(band.label))
     });
     let events = run.events.iter().zip(learned).enumerate().map(|(at, (event, learned))| {
         format!(
@@ -385,12 +480,13 @@ fn data(run: &SpaceTime, clocks: &Clocks, kind_of: &[usize], kinds: &[&str]) -> 
     });
     format!(
         "{{\"base\":\"{base}\",\"processes\":{},\"kinds\":{},\n\"events\":{},\n\"messages\":{},\n\
-         \"lives\":{},\n\"order\":{}}}",
+         \"lives\":{},\n\"troubles\":{},\n\"order\":{}}}",
         list(run.processes.iter().map(|name| json(name))),
         list(kinds.iter().map(|name| json(name))),
         list(events),
         list(messages),
         list(lives),
+        list(troubles),
         list(&clocks.order),
     )
 }

@@ -26,8 +26,9 @@ function layout() {
     rect.setAttribute('x', x); rect.setAttribute('width', wide);
     // The label keeps to the side of the point where there is more room.
     const cut = point < 0 ? wide : place(point) - x, before = cut >= wide - cut;
-    const room = point < 0 ? wide - 16 : Math.max(cut, wide - cut) - 26;
-    text.setAttribute('x', before || point < 0 ? x + 8 : x + cut + 13);
+    const half = mark ? mark.children[1].width.baseVal.value / 2 + 4 : 0;
+    const room = point < 0 ? wide - 16 : Math.max(cut, wide - cut) - half - 12;
+    text.setAttribute('x', before || point < 0 ? x + 8 : x + cut + half);
     text.textContent = room < 14 ? '' : shorten(label, Math.floor(room / 6.6));
     if (mark) mark.setAttribute('transform', `translate(${place(point)},${TOP + LANE * spans[id].lane})`);
   });

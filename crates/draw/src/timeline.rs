@@ -222,15 +222,15 @@ fn lanes(history: &Timeline) -> (Vec<usize>, Vec<(usize, usize)>) {
 fn picture(context: &Context, layout: &Layout) -> String {
     let history = &context.shown;
     let mut out = String::from("<g id=\"rows\">\n");
+    let mut clients = String::from("<g id=\"clients\">\n");
     let (width, bottom) = (layout.width(), layout.height - 16);
     for (name, (first, count)) in history.rows.iter().zip(&layout.rows) {
         let (y, height) = (Layout::y(*first) - 4, LANE * count - 2);
-        let name = escape(&shorten(name, 17));
         out += &format!(
-            "<rect class=\"row\" x=\"0\" y=\"{y}\" width=\"{width}\" height=\"{height}\"/>\
-             <text class=\"client\" x=\"8\" y=\"{}\">{name}</text>\n",
-            y + 21
+            "<rect class=\"row\" x=\"0\" y=\"{y}\" width=\"{width}\" height=\"{height}\"/>\n"
         );
+        let name = escape(&shorten(name, 17));
+        clients += &format!("<text class=\"client\" x=\"8\" y=\"{}\">{name}</text>\n", y + 21);
     }
     out += "</g>\n<g id=\"grid\">\n";
     for (column, moment) in layout.moments.iter().enumerate() {
@@ -251,7 +251,7 @@ fn picture(context: &Context, layout: &Layout) -> String {
     for (at, span) in history.spans.iter().enumerate() {
         out += &bar(context, layout, at, span);
     }
-    out + "</g>\n"
+    out + "</g>\n" + &clients + "</g>\n"
 }
 
 fn bar(context: &Context, layout: &Layout, at: usize, span: &Span) -> String {
@@ -263,12 +263,13 @@ fn bar(context: &Context, layout: &Layout, at: usize, span: &Span) -> String {
     if let Some(moment) = layout.point[at] {
         let x = LEFT + STEP * layout.column(moment);
         let number = context.number[at].map_or(String::new(), |place| place.to_string());
+        let (half, low) = (8.max(4 + 3 * number.len()), BAR / 2 + 3);
         point = format!(
             "<g class=\"point\" transform=\"translate({x},{y})\"><path d=\"M0-3V{}\"/>\
-             <circle cy=\"{}\" r=\"8\"/><text y=\"{}\">{number}</text></g>",
+             <rect x=\"-{half}\" y=\"{}\" width=\"{}\" height=\"16\" rx=\"8\"/><text y=\"{low}\">{number}</text></g>",
             BAR + 3,
-            BAR / 2,
-            BAR / 2 + 3
+            BAR / 2 - 8,
+            half * 2,
         );
     }
     format!(
