@@ -78,15 +78,7 @@ pub(super) fn read(bytes: &[u8], options: &Options, book: &mut Book) -> Result<(
         owners.push(group);
     }
     if !writes_zero {
-        let nil = options.nil.unwrap_or(NilRead::Absent) == NilRead::Absent;
-        let nil = nil.then_some(ValueId::NIL);
-        for op in &mut ops {
-            if let Op::Read { value, .. } = op
-                && *value == Some(zero)
-            {
-                *value = nil;
-            }
-        }
+        nothing_for_zero(&mut ops, zero, options.nil.unwrap_or(NilRead::Absent));
     }
     gather(&mut ops, owners, &groups);
     let mut from = 0;
@@ -99,6 +91,18 @@ pub(super) fn read(bytes: &[u8], options: &Options, book: &mut Book) -> Result<(
         from = to;
     }
     Ok(())
+}
+
+/// Where nobody writes a zero, a read of it is a read of nil.
+fn nothing_for_zero(ops: &mut [Op], zero: ValueId, meaning: NilRead) {
+    let nil = (meaning == NilRead::Absent).then_some(ValueId::NIL);
+    for op in ops {
+        if let Op::Read { value, .. } = op
+            && *value == Some(zero)
+        {
+            *value = nil;
+        }
+    }
 }
 
 /// Brings the operations of each transaction together, in their order.
