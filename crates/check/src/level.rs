@@ -139,6 +139,9 @@ pub struct Witness {
     pub txns: Vec<usize>,
     /// The one that has no place in any order, if the level is judged by searching for one.
     pub stuck: Option<usize>,
+    /// The longest order found of the others, if the level is judged by searching for one: where a picture puts
+    /// their points.
+    pub order: Vec<usize>,
     /// The dependencies that close a cycle, if it is judged by cycles: each ends where the next begins.
     pub cycle: Vec<Edge>,
 }

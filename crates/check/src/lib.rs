@@ -15,6 +15,7 @@
 //! | `format` | histories of any source, told apart by content, into [`Transactions`] |
 //! | `model` | [`Model`]: a specification; `register`, `counter` and `kv` are some |
 //! | `linear` | [`linearizable`]: the verdict within a budget |
+//! | `map` | the consistency map of a history: every level at once |
 //! | `search` | the search for an order of one set of keys |
 //! | `shrink` | from a violation to the smallest part of the history that still is one |
 //! | `simple` | checks that need no search |
@@ -24,20 +25,28 @@
 //! clock: budgets are counts, handed in by the caller.
 #![forbid(unsafe_code)]
 
+pub mod causal;
+pub mod convergence;
 mod describe;
 pub mod format;
 mod history;
+pub mod isolation;
 pub mod kv;
 mod level;
 mod linear;
+pub mod map;
 mod model;
 mod names;
+pub mod order;
 pub mod register;
 mod search;
+pub mod session;
 mod shrink;
 pub mod simple;
+pub mod staleness;
 pub mod text;
 pub mod txn;
+pub mod weak;
 
 #[cfg(test)]
 mod tests;

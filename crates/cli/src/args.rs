@@ -20,6 +20,8 @@ pub(crate) enum Command {
     Serve(Serve),
     /// Declare keyspaces and show them
     Keyspace(Keyspace),
+    /// Judge a recorded history: which consistency levels hold, and what breaks the others
+    Check(Check),
     /// Put load on a server and write down what was asked and answered, for `check`
     Bench(Bench),
     /// Run whole clusters in a deterministic simulator, under faults, from seeds
@@ -162,6 +164,68 @@ pub(crate) enum Mix {
     Counters,
     /// APPEND of unique words
     Appends,
+}
+
+/// `atoll check`
+#[derive(Debug, clap::Args)]
+pub(crate) struct Check {
+    /// The history; `-` is standard input
+    pub(crate) file: PathBuf,
+    /// Judge this level only; without it, the map of all levels is printed
+    #[arg(long, value_name = "LEVEL")]
+    pub(crate) model: Option<check::Level>,
+    /// What the file is; without it, its content tells
+    #[arg(long, value_parser = format)]
+    pub(crate) format: Option<check::format::Format>,
+    /// What an answer of nil means; without it, what it means to the file's source
+    #[arg(long)]
+    pub(crate) nil: Option<Nil>,
+    /// What a failed compare-and-set means; without it, what it means to the file's source
+    #[arg(long)]
+    pub(crate) failed_cas: Option<FailedCas>,
+    /// What a Jepsen history is about, where its words do not tell: register, counter, set, list, queue
+    #[arg(long, value_parser = object)]
+    pub(crate) object: Option<check::format::Object>,
+    /// By how much a read may lag, in the file's unit of time
+    #[arg(long, value_name = "TIME")]
+    pub(crate) staleness: Option<u64>,
+    /// Seconds after which the verdict is `unknown`
+    #[arg(long, default_value_t = 60)]
+    pub(crate) time: u64,
+    /// MiB of memory beyond which the verdict is `unknown`
+    #[arg(long, default_value_t = 4_096)]
+    pub(crate) memory: u64,
+    /// Draw the smallest violation into this HTML file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub(crate) enum Nil {
+    /// Nothing was there
+    Absent,
+    /// Not known
+    Unknown,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub(crate) enum FailedCas {
+    /// It did nothing
+    NoEffect,
+    /// It did nothing and saw another value
+    Observed,
+}
+
+fn format(text: &str) -> Result<check::format::Format, String> {
+    use check::format::Format;
+    let names = || Format::ALL.map(Format::name).join(", ");
+    Format::from_name(text).ok_or_else(|| format!("expected one of {}", names()))
+}
+
+fn object(text: &str) -> Result<check::format::Object, String> {
+    use check::format::Object;
+    let names = || Object::ALL.map(Object::name).join(", ");
+    Object::from_name(text).ok_or_else(|| format!("expected one of {}", names()))
 }
 
 /// `atoll sim`

@@ -8,6 +8,7 @@
 //! | `config` | `node.toml`, and its errors |
 //! | `keyspace` | `atoll keyspace`: declare and show |
 //! | `bench` | `atoll bench`: load on a server, and a history of it |
+//! | `check` | `atoll check`: the verdict on a recorded history |
 //! | `sim` | `atoll sim`: campaigns of simulated clusters |
 //! | `client` | a blocking RESP client of a few lines |
 //! | `nodes` | what `dev` and `serve` share: defaults, warnings, waiting for signals |
@@ -19,6 +20,7 @@
 
 mod args;
 mod bench;
+mod check;
 mod client;
 mod config;
 mod dev;
@@ -43,11 +45,12 @@ pub(crate) type Failure = String;
 fn main() -> ExitCode {
     stop_at_a_failed_invariant();
     let done = |()| ExitCode::SUCCESS;
-    let result = match Args::parse().command {
+    let result = match arguments().command {
         Command::Dev(args) => dev::run(&args).map(done),
         Command::Serve(args) => serve::run(&args).map(done),
         Command::Keyspace(args) => keyspace::run(&args).map(done),
         Command::Bench(args) => bench::run(&args).map(done),
+        Command::Check(args) => return check::run(&args),
         Command::Sim(args) => sim::run(&args),
         Command::Version => {
             out::line(format_args!("atoll {}", nodes::VERSION));
@@ -57,6 +60,18 @@ fn main() -> ExitCode {
     result.unwrap_or_else(|failure| {
         out::error(&failure);
         ExitCode::FAILURE
+    })
+}
+
+/// The command line; `atoll check` answers a wrong one with 64, as its exit codes below are verdicts.
+fn arguments() -> Args {
+    Args::try_parse().unwrap_or_else(|error| {
+        let checks = std::env::args_os().nth(1).is_some_and(|word| word == "check");
+        if checks && error.use_stderr() {
+            let _ = error.print();
+            std::process::exit(check::USAGE.into());
+        }
+        error.exit()
     })
 }
 
