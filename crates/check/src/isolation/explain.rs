@@ -134,9 +134,8 @@ impl Finder {
             facts.history.ops(step.from as usize).iter().map(|op| op.key()).collect();
         keys.sort_unstable();
         keys.dedup();
-        let both = |key: &KeyId| {
-            facts.history.ops(step.to as usize).iter().any(|op| op.key() == *key)
-        };
+        let both =
+            |key: &KeyId| facts.history.ops(step.to as usize).iter().any(|op| op.key() == *key);
         let mut finder = Finder { step, found: None };
         for key in keys.into_iter().filter(both) {
             if finder.found.is_none() {
@@ -157,7 +156,9 @@ impl Sink for Finder {
 
     fn overwritten(&mut self, key: KeyId, value: ValueId, readers: &[Reader], writers: &[Writer]) {
         let Step { from, to, kind } = self.step;
-        if !matches!(kind, EdgeKind::Rw | EdgeKind::Derived) || !readers.iter().any(|reader| reader.txn == from) {
+        if !matches!(kind, EdgeKind::Rw | EdgeKind::Derived)
+            || !readers.iter().any(|reader| reader.txn == from)
+        {
             return;
         }
         let writer = writers.iter().find(|writer| writer.txn == to);

@@ -54,7 +54,9 @@ impl List {
         self.tail.clear();
         if let Some(twice) = self.collect(facts, key, slots) {
             let name = || (facts.history.shown(twice), facts.history.key_name(key));
-            sink.obscure(key, &|| format!("{} is appended to {} more than once", name().0, name().1));
+            sink.obscure(key, &|| {
+                format!("{} is appended to {} more than once", name().0, name().1)
+            });
             return;
         }
         if !self.lay_out(facts, key, slots, sink) {
@@ -140,7 +142,13 @@ impl List {
     }
 
     /// Whether the appends of each transaction lie in the order in which it made them.
-    fn in_own_order(&self, facts: &Facts<'_>, key: KeyId, reader: u32, sink: &mut impl Sink) -> bool {
+    fn in_own_order(
+        &self,
+        facts: &Facts<'_>,
+        key: KeyId,
+        reader: u32,
+        sink: &mut impl Sink,
+    ) -> bool {
         let broken = |pair: &&[Append]| {
             let (first, then) = (pair[0], pair[1]);
             let seen = then.happened && then.at != NOWHERE;
@@ -150,7 +158,9 @@ impl List {
         let [first, then] = [pair[0], pair[1]].map(|append| facts.history.shown(append.value));
         let name = facts.history.key_name(key);
         sink.anomaly(Anomaly::IncompatibleOrder, &[pair[0].txn, reader], &|| {
-            format!("T1 appended {first} before {then}, and {then} was seen without {first} before it")
+            format!(
+                "T1 appended {first} before {then}, and {then} was seen without {first} before it"
+            )
         });
         sink.obscure(key, &|| format!("{name} does not hold appends in the order they were made"));
         false
@@ -207,7 +217,9 @@ impl List {
                     if !good {
                         sink.anomaly(Anomaly::Internal, &[txn], &|| {
                             let all = facts.history.describe_op(&facts.op(*place));
-                            format!("T1 answered {all} against what it had itself seen and appended")
+                            format!(
+                                "T1 answered {all} against what it had itself seen and appended"
+                            )
                         });
                     }
                     if seen.is_none() && blind == 0 {
@@ -226,14 +238,7 @@ impl List {
     }
 
     /// Reports reads of what an aborted transaction appended.
-    fn unclean(
-        &self,
-        facts: &Facts<'_>,
-        key: KeyId,
-        txn: u32,
-        len: usize,
-        sink: &mut impl Sink,
-    ) {
+    fn unclean(&self, facts: &Facts<'_>, key: KeyId, txn: u32, len: usize, sink: &mut impl Sink) {
         if len <= self.dirty {
             return;
         }
@@ -267,7 +272,8 @@ impl List {
         }
         if !append.last {
             sink.anomaly(Anomaly::G1b, &[txn, append.txn], &|| {
-                let (shown, list) = (facts.history.shown(append.value), facts.history.key_name(key));
+                let (shown, list) =
+                    (facts.history.shown(append.value), facts.history.key_name(key));
                 format!("T1 saw {list} end with {shown}, after which T2 appended more to it")
             });
         }
@@ -303,7 +309,8 @@ impl List {
         self.readers.sort_unstable();
         for readers in self.readers.chunk_by(|a, b| a.version == b.version) {
             let version = readers[0].version as usize;
-            let value = version.checked_sub(1).map(|at| self.appends[self.order[at] as usize].value);
+            let value =
+                version.checked_sub(1).map(|at| self.appends[self.order[at] as usize].value);
             let value = value.unwrap_or(ValueId::NIL);
             lost_update(facts, key, value, readers, sink);
             let after = self.order[version..].iter().map(|number| &self.appends[*number as usize]);
