@@ -161,7 +161,7 @@ impl Case<'_> {
         // Every cycle is in here, so if there is none there is no other.
         let all = components(self.graph, Space::of(&[WW, WR, RW]), self.roots());
         let cyclic = !all.is_empty();
-        self.graph.keep_apart(self.facts, &all);
+        self.graph.keep_apart(self.facts);
         let cycle = |case: &mut Self, space| if cyclic { case.cycle(space) } else { None };
         let uncommitted = self.anomaly(&UNCOMMITTED).or_else(|| cycle(self, Space::of(&[WW])));
         let committed = uncommitted.clone().or_else(|| self.anomaly(&COMMITTED));
@@ -180,11 +180,8 @@ impl Case<'_> {
     }
 
     fn snapshot(&self) -> Known {
-        let found = [true, false].into_iter().any(|first| {
-            let order = snapshot::order(self.facts, self.graph, first);
-            order.is_some_and(|order| replay::snapshot(self.facts, &order))
-        });
-        if found {
+        let order = snapshot::order(self.facts, self.graph);
+        if order.is_some_and(|order| replay::snapshot(self.facts, &order)) {
             return Known::Good;
         }
         Known::Open(self.open("the orders of starts and commits that were tried do not do"))
