@@ -59,11 +59,7 @@ struct Work<'g, 'h> {
 const NOBODY: u32 = u32::MAX;
 
 impl<'g, 'h> Work<'g, 'h> {
-    fn new(
-        facts: &'g Facts<'h>,
-        graph: &'g Graph,
-        apart: &'g BTreeMap<u32, u32>,
-    ) -> Work<'g, 'h> {
+    fn new(facts: &'g Facts<'h>, graph: &'g Graph, apart: &'g BTreeMap<u32, u32>) -> Work<'g, 'h> {
         let keys = facts.history.keys.len();
         let mut work = Work {
             facts,
@@ -119,8 +115,12 @@ impl<'g, 'h> Work<'g, 'h> {
 
     /// One that waits for a key, and the one that holds it.
     fn conflict(&self) -> Option<(u32, u32)> {
-        let waits = |waiting: &Vec<u32>| waiting.first().map(|node| node - self.graph.stored as u32);
-        self.waiting.iter().zip(&self.held).find_map(|(waiting, held)| Some((waits(waiting)?, *held)))
+        let waits =
+            |waiting: &Vec<u32>| waiting.first().map(|node| node - self.graph.stored as u32);
+        self.waiting
+            .iter()
+            .zip(&self.held)
+            .find_map(|(waiting, held)| Some((waits(waiting)?, *held)))
     }
 
     fn is_start(&self, node: u32) -> bool {
