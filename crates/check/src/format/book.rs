@@ -1,6 +1,6 @@
 //! A history in the making: keys and values by name, and calls that wait for their end.
 
-use super::tape::{Fault, Item};
+use super::tape::{Fault, Item, Kind};
 use crate::kv;
 use crate::names::{Fold, Table};
 use crate::txn::{Elements, Fate, KeyId, Op, Transactions, Value, ValueId};
@@ -39,6 +39,9 @@ pub(super) struct Call {
     pub(super) ops: Vec<Op>,
 }
 
+/// Numbers below are looked up without a hash.
+const SMALL: usize = 1 << 22;
+
 #[derive(Debug, Default)]
 pub(super) struct Book {
     pub(super) history: Transactions,
@@ -47,6 +50,8 @@ pub(super) struct Book {
     /// From the hash of a name to a key that has it: names are looked up without being copied.
     keys: Table<u64, KeyId>,
     shapes: Vec<Shape>,
+    /// Values that are small numbers, as most are.
+    small: Vec<Option<ValueId>>,
     calls: BTreeMap<u64, Call>,
     /// Events so far: the order of a file is the clock of a history that has events.
     clock: u64,
@@ -89,7 +94,16 @@ impl Book {
 
     /// The value that `item` is.
     pub(super) fn value_of(&mut self, item: Item<'_>) -> ValueId {
-        self.history.value(&item.value())
+        let small = match item.kind() {
+            Kind::Int(n) => usize::try_from(n).ok().filter(|n| *n < SMALL),
+            _ => None,
+        };
+        let Some(n) = small else { return self.history.value(&item.value()) };
+        if self.small.len() <= n {
+            self.small.resize(n + 1, None);
+        }
+        let history = &mut self.history;
+        *self.small[n].get_or_insert_with(|| history.value(&item.value()))
     }
 
     /// The elements of a list, or of a set, which has each once.
