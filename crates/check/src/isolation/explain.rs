@@ -131,9 +131,8 @@ impl Finder {
             facts.history.ops(step.from as usize).iter().map(|op| op.key()).collect();
         keys.sort_unstable();
         keys.dedup();
-        let both = |key: &KeyId| {
-            facts.history.ops(step.to as usize).iter().any(|op| op.key() == *key)
-        };
+        let both =
+            |key: &KeyId| facts.history.ops(step.to as usize).iter().any(|op| op.key() == *key);
         let mut finder = Finder { step, found: None };
         for key in keys.into_iter().filter(both) {
             if finder.found.is_none() {

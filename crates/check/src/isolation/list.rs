@@ -54,7 +54,9 @@ impl List {
         self.tail.clear();
         if let Some(twice) = self.collect(facts, key, slots) {
             let name = || (facts.history.shown(twice), facts.history.key_name(key));
-            sink.obscure(key, &|| format!("{} is appended to {} more than once", name().0, name().1));
+            sink.obscure(key, &|| {
+                format!("{} is appended to {} more than once", name().0, name().1)
+            });
             return;
         }
         if !self.lay_out(facts, key, slots, sink) {
@@ -190,7 +192,9 @@ impl List {
                     if !good {
                         sink.anomaly(Anomaly::Internal, &[txn], &|| {
                             let all = facts.history.describe_op(&facts.op(*place));
-                            format!("T1 answered {all} against what it had itself seen and appended")
+                            format!(
+                                "T1 answered {all} against what it had itself seen and appended"
+                            )
                         });
                     }
                     if seen.is_none() && blind == 0 {
@@ -209,14 +213,7 @@ impl List {
     }
 
     /// Reports reads of what an aborted transaction appended.
-    fn unclean(
-        &self,
-        facts: &Facts<'_>,
-        key: KeyId,
-        txn: u32,
-        len: usize,
-        sink: &mut impl Sink,
-    ) {
+    fn unclean(&self, facts: &Facts<'_>, key: KeyId, txn: u32, len: usize, sink: &mut impl Sink) {
         if len <= self.dirty {
             return;
         }
@@ -250,7 +247,8 @@ impl List {
         }
         if !append.last {
             sink.anomaly(Anomaly::G1b, &[txn, append.txn], &|| {
-                let (shown, list) = (facts.history.shown(append.value), facts.history.key_name(key));
+                let (shown, list) =
+                    (facts.history.shown(append.value), facts.history.key_name(key));
                 format!("T1 saw {list} end with {shown}, after which T2 appended more to it")
             });
         }
@@ -286,7 +284,8 @@ impl List {
         self.readers.sort_unstable();
         for readers in self.readers.chunk_by(|a, b| a.version == b.version) {
             let version = readers[0].version as usize;
-            let value = version.checked_sub(1).map(|at| self.appends[self.order[at] as usize].value);
+            let value =
+                version.checked_sub(1).map(|at| self.appends[self.order[at] as usize].value);
             let value = value.unwrap_or(ValueId::NIL);
             lost_update(facts, key, value, readers, sink);
             let after = self.order[version..].iter().map(|number| &self.appends[*number as usize]);

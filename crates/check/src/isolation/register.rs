@@ -52,7 +52,9 @@ impl Register {
         self.pairs.clear();
         if let Some(twice) = self.collect(facts, key, slots) {
             let name = || (facts.history.shown(twice), facts.history.key_name(key));
-            sink.obscure(key, &|| format!("{} is written to {} more than once", name().0, name().1));
+            sink.obscure(key, &|| {
+                format!("{} is written to {} more than once", name().0, name().1)
+            });
             return;
         }
         let mut next = 0;
@@ -205,7 +207,8 @@ impl Register {
         if let Some(circle) = circle {
             let mut txns: Vec<u32> = Vec::new();
             for version in &circle {
-                let touched = self.accesses.iter().filter(|a| a.first == *version || a.last == *version);
+                let touched =
+                    self.accesses.iter().filter(|a| a.first == *version || a.last == *version);
                 txns.extend(touched.take(2).map(|access| access.txn));
             }
             txns.sort_unstable();
@@ -221,8 +224,7 @@ impl Register {
         }
         for (before, after) in &self.pairs[from..] {
             let Some(number) = before.checked_sub(1) else { continue };
-            let (before, after) =
-                (self.writes[number as usize], self.writes[*after as usize - 1]);
+            let (before, after) = (self.writes[number as usize], self.writes[*after as usize - 1]);
             if before.txn != after.txn {
                 let (kind, from, to) = (EdgeKind::Ww, before.txn, after.txn);
                 let (value, next) = (before.value, after.value);

@@ -47,8 +47,9 @@ impl<'f, 'h> Store<'f, 'h> {
                     true
                 }
                 Op::Read { value, .. } => value.is_none_or(|value| self.registers[key] == value),
-                Op::ReadList { elements, .. } => elements
-                    .is_none_or(|all| self.list(key) == self.facts.history.elements(all)),
+                Op::ReadList { elements, .. } => {
+                    elements.is_none_or(|all| self.list(key) == self.facts.history.elements(all))
+                }
                 _ => unreachable!("a history of lists and registers"),
             }
         })
@@ -57,8 +58,7 @@ impl<'f, 'h> Store<'f, 'h> {
     /// Runs and takes back.
     fn try_run(&mut self, ops: &[Op]) -> bool {
         let keys = ops.iter().map(|op| op.key().0 as usize);
-        let undo: Vec<_> =
-            keys.map(|key| (key, self.registers[key], self.lengths[key])).collect();
+        let undo: Vec<_> = keys.map(|key| (key, self.registers[key], self.lengths[key])).collect();
         let good = self.run(ops);
         for (key, value, length) in undo {
             (self.registers[key], self.lengths[key]) = (value, length);

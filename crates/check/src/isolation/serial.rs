@@ -129,8 +129,7 @@ impl<'g> Work<'g> {
             }
         }
         let returns = BinaryHeap::new();
-        let mut work =
-            Work { graph, history, respect, before, placed, ready, later: 0, returns };
+        let mut work = Work { graph, history, respect, before, placed, ready, later: 0, returns };
         for hub in graph.txns..graph.stored {
             if work.before[hub] == 0 {
                 work.ready.push(hub as u32);
@@ -264,14 +263,12 @@ impl<'f> Registers<'f> {
             if !matches!(op, Op::Write { .. }) {
                 continue;
             }
-            let left = if current == INITIAL {
-                self.initial[key]
-            } else {
-                self.left[current as usize]
-            };
-            let own = ops.iter().enumerate().filter(|(at, op)| {
-                op.key().0 as usize == key && source(*at) == current
-            });
+            let left =
+                if current == INITIAL { self.initial[key] } else { self.left[current as usize] };
+            let own = ops
+                .iter()
+                .enumerate()
+                .filter(|(at, op)| op.key().0 as usize == key && source(*at) == current);
             if left as usize > own.count() {
                 return Some(key);
             }

@@ -55,14 +55,16 @@ const SNAPSHOT: [Anomaly; 1] = [Anomaly::LostUpdate];
 impl Case<'_> {
     pub(super) fn judge(mut self, budget: &mut Budget) -> Vec<(Level, Judgement)> {
         let timed = self.facts.history.timed;
-        let strict = if timed { self.serial(Respect::Time, budget) } else { Known::Open(String::new()) };
+        let strict =
+            if timed { self.serial(Respect::Time, budget) } else { Known::Open(String::new()) };
         let implied = |above: &Known| matches!(above, Known::Good).then_some(Known::Good);
-        let sequential =
-            implied(&strict).unwrap_or_else(|| self.serial(Respect::Process, budget));
+        let sequential = implied(&strict).unwrap_or_else(|| self.serial(Respect::Process, budget));
         let serializable =
             implied(&sequential).unwrap_or_else(|| self.serial(Respect::Nothing, budget));
         let ladder = match implied(&serializable) {
-            Some(good) => Ladder { uncommitted: good.clone(), committed: None, atomic: None, snapshot: good },
+            Some(good) => {
+                Ladder { uncommitted: good.clone(), committed: None, atomic: None, snapshot: good }
+            }
             None => self.ladder(),
         };
         let item = |case: &mut Case<'_>| case.cycle(Space::of(&[WW, WR, RW]));
@@ -134,10 +136,14 @@ impl Case<'_> {
         }
         match serial::order(self.facts, self.graph, self.findings, respect, budget) {
             Outcome::Order(order) if replay::serial(self.facts, &order, respect) => Known::Good,
-            Outcome::Expired => Known::Open("the budget was spent on the search for an order".into()),
+            Outcome::Expired => {
+                Known::Open("the budget was spent on the search for an order".into())
+            }
             Outcome::Stuck(stuck) => {
                 let of = self.facts.happened.len();
-                Known::Open(self.open(&format!("{} of {of} transactions found no place", stuck.len())))
+                Known::Open(
+                    self.open(&format!("{} of {of} transactions found no place", stuck.len())),
+                )
             }
             Outcome::Order(_) => Known::Open(self.open("the one order tried does not do")),
         }
@@ -156,7 +162,8 @@ impl Case<'_> {
         let broken = |found: Option<Box<Witness>>| found.map(Known::Broken);
         // Every cycle is in here, so if there is none there is no other.
         let cyclic = {
-            let roots = (0..self.graph.txns as u32).filter(|txn| self.facts.happened[*txn as usize]);
+            let roots =
+                (0..self.graph.txns as u32).filter(|txn| self.facts.happened[*txn as usize]);
             !components(self.graph, Space::of(&[WW, WR, RW]), roots).is_empty()
         };
         let mut cycle = |case: &mut Self, space| if cyclic { case.cycle(space) } else { None };
