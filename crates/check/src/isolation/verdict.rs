@@ -1,6 +1,6 @@
 //! From what was found to a judgement of each level.
 
-use super::cycle::{self, components, shortest};
+use super::cycle::{components, shortest};
 use super::facts::Facts;
 use super::graph::{Findings, Graph, RW, Space, WR, WW};
 use super::serial::{self, Outcome, Respect};
@@ -11,7 +11,7 @@ use crate::{Budget, Judgement, Level, Witness};
 /// All there is to judge by.
 pub(super) struct Case<'c> {
     pub(super) facts: &'c Facts<'c>,
-    pub(super) graph: &'c Graph,
+    pub(super) graph: &'c mut Graph,
     pub(super) findings: &'c Findings,
     pub(super) scan: Scan,
 }
@@ -55,16 +55,14 @@ const SNAPSHOT: [Anomaly; 1] = [Anomaly::LostUpdate];
 impl Case<'_> {
     pub(super) fn judge(mut self, budget: &mut Budget) -> Vec<(Level, Judgement)> {
         let timed = self.facts.history.timed;
-        let strict =
-            if timed { self.serial(Respect::Time, budget) } else { Known::Open(String::new()) };
+        let strict = if timed { self.serial(Respect::Time, budget) } else { Known::Open(String::new()) };
         let implied = |above: &Known| matches!(above, Known::Good).then_some(Known::Good);
-        let sequential = implied(&strict).unwrap_or_else(|| self.serial(Respect::Process, budget));
+        let sequential =
+            implied(&strict).unwrap_or_else(|| self.serial(Respect::Process, budget));
         let serializable =
             implied(&sequential).unwrap_or_else(|| self.serial(Respect::Nothing, budget));
         let ladder = match implied(&serializable) {
-            Some(good) => {
-                Ladder { uncommitted: good.clone(), committed: None, atomic: None, snapshot: good }
-            }
+            Some(good) => Ladder { uncommitted: good.clone(), committed: None, atomic: None, snapshot: good },
             None => self.ladder(),
         };
         let item = |case: &mut Case<'_>| case.cycle(Space::of(&[WW, WR, RW]));
@@ -120,11 +118,13 @@ impl Case<'_> {
         of.iter().find_map(found)
     }
 
+    fn roots(&self) -> impl Iterator<Item = u32> {
+        (0..self.graph.txns as u32).filter(|txn| self.facts.happened[*txn as usize])
+    }
+
     /// A short cycle.
     fn cycle(&mut self, space: Space) -> Option<Box<Witness>> {
-        let txns = 0..self.graph.txns as u32;
-        let roots = txns.filter(|txn| self.facts.happened[*txn as usize]);
-        let components = components(self.graph, space, roots);
+        let components = components(self.graph, space, self.roots());
         let steps = shortest(self.graph, space, &components)?;
         Some(Box::new(explain::cycle(self.facts, &mut self.scan, &steps)))
     }
@@ -136,14 +136,10 @@ impl Case<'_> {
         }
         match serial::order(self.facts, self.graph, self.findings, respect, budget) {
             Outcome::Order(order) if replay::serial(self.facts, &order, respect) => Known::Good,
-            Outcome::Expired => {
-                Known::Open("the budget was spent on the search for an order".into())
-            }
+            Outcome::Expired => Known::Open("the budget was spent on the search for an order".into()),
             Outcome::Stuck(stuck) => {
                 let of = self.facts.happened.len();
-                Known::Open(
-                    self.open(&format!("{} of {of} transactions found no place", stuck.len())),
-                )
+                Known::Open(self.open(&format!("{} of {of} transactions found no place", stuck.len())))
             }
             Outcome::Order(_) => Known::Open(self.open("the one order tried does not do")),
         }
@@ -161,12 +157,10 @@ impl Case<'_> {
     fn ladder(&mut self) -> Ladder {
         let broken = |found: Option<Box<Witness>>| found.map(Known::Broken);
         // Every cycle is in here, so if there is none there is no other.
-        let cyclic = {
-            let roots =
-                (0..self.graph.txns as u32).filter(|txn| self.facts.happened[*txn as usize]);
-            !components(self.graph, Space::of(&[WW, WR, RW]), roots).is_empty()
-        };
-        let mut cycle = |case: &mut Self, space| if cyclic { case.cycle(space) } else { None };
+        let all = components(self.graph, Space::of(&[WW, WR, RW]), self.roots());
+        let cyclic = !all.is_empty();
+        self.graph.keep_apart(self.facts, &all);
+        let cycle = |case: &mut Self, space| if cyclic { case.cycle(space) } else { None };
         let uncommitted = self.anomaly(&UNCOMMITTED).or_else(|| cycle(self, Space::of(&[WW])));
         let committed = uncommitted.clone().or_else(|| self.anomaly(&COMMITTED));
         let committed = committed.or_else(|| cycle(self, Space::of(&[WW, WR])));
@@ -183,10 +177,14 @@ impl Case<'_> {
     }
 
     fn snapshot(&self) -> Known {
-        match snapshot::order(self.facts, self.graph) {
-            Some(order) if replay::snapshot(self.facts, &order) => Known::Good,
-            _ => Known::Open(self.open("the one order of starts and commits tried does not do")),
+        let found = [true, false].into_iter().any(|first| {
+            let order = snapshot::order(self.facts, self.graph, first);
+            order.is_some_and(|order| replay::snapshot(self.facts, &order))
+        });
+        if found {
+            return Known::Good;
         }
+        Known::Open(self.open("the orders of starts and commits that were tried do not do"))
     }
 }
 
