@@ -43,10 +43,10 @@ pub(super) fn judge(story: &Story<'_>, level: Level) -> Result<Option<Witness>, 
                 (Op::Add { by, .. }, Level::ReadYourWrites) if by > 0 => {
                     *place = Least { count: place.count.saturating_add(by), from: number };
                 }
-                (Op::Count { value: Some(value), .. }, Level::ReadYourWrites) => {
-                    if count(story, value).is_some_and(|count| count < place.count) {
-                        return Ok(Some(words::count(story, level, number, place.from, op)));
-                    }
+                (Op::Count { value: Some(value), .. }, Level::ReadYourWrites)
+                    if count(story, value).is_some_and(|count| count < place.count) =>
+                {
+                    return Ok(Some(words::count(story, level, number, place.from, op)));
                 }
                 (Op::Count { value: Some(value), .. }, Level::MonotonicReads) => {
                     let Some(count) = count(story, value) else { continue };

@@ -62,9 +62,7 @@ impl Twin {
         let all: Vec<(u64, bool, Op)> = (0..history.txns.len())
             .filter(happened)
             .flat_map(|n| history.ops(n).iter().map(move |op| (n, *op)))
-            .map(|(n, op)| {
-                (history.txns[n].process, history.txns[n].fate == Fate::Committed, op)
-            })
+            .map(|(n, op)| (history.txns[n].process, history.txns[n].fate == Fate::Committed, op))
             .collect();
         for (process, sure, op) in &all {
             let (key, value, shape) = match *op {
@@ -134,7 +132,8 @@ impl Twin {
             Level::MonotonicWrites => shown
                 .iter()
                 .flat_map(|write| {
-                    let upto = if self.slips(Slip::OnlyEarlierWrites) { *write + 1 } else { *write };
+                    let upto =
+                        if self.slips(Slip::OnlyEarlierWrites) { *write + 1 } else { *write };
                     let same = |e: &usize| self.events[*e].process == self.events[*write].process;
                     (0..upto).filter(same).filter(sure).collect::<Vec<_>>()
                 })
@@ -227,7 +226,8 @@ fn draw(seed: u64) -> Transactions {
     let mut history = Transactions::new();
     history.timed = false;
     let names = &["x", "y", "z"][..prng.range(2, 3) as usize];
-    let keys: Vec<_> = names.iter().map(|name| history.key(&Bytes::from(name.as_bytes()))).collect();
+    let keys: Vec<_> =
+        names.iter().map(|name| history.key(&Bytes::from(name.as_bytes()))).collect();
     let shapes: Vec<u64> = keys.iter().map(|_| prng.below(4).saturating_sub(1)).collect();
     let mut written: Vec<Vec<ValueId>> = vec![Vec::new(); keys.len()];
     let (processes, count) = (prng.range(2, 4), prng.range(3, 12));
@@ -238,7 +238,8 @@ fn draw(seed: u64) -> Transactions {
             let at = prng.index(keys.len());
             let (key, all) = (keys[at], &mut written[at]);
             if prng.chance(1, 2) && all.len() < 3 {
-                let value = history.value(&Value::Int((count * 10 + number) as i64 * 10 + ops.len() as i64));
+                let value = history
+                    .value(&Value::Int((count * 10 + number) as i64 * 10 + ops.len() as i64));
                 all.push(value);
                 ops.push(match shapes[at] {
                     0 => Op::Write { key, value },
@@ -265,9 +266,9 @@ fn draw(seed: u64) -> Transactions {
                 _ => Op::ReadSet { key, elements: Some(history.list(shown)) },
             });
         }
-        let reads = ops.iter().any(|op| {
-            matches!(op, Op::Read { .. } | Op::ReadList { .. } | Op::ReadSet { .. })
-        });
+        let reads = ops
+            .iter()
+            .any(|op| matches!(op, Op::Read { .. } | Op::ReadList { .. } | Op::ReadSet { .. }));
         let unknown = !reads && prng.chance(1, 6);
         let fate = if unknown { Fate::Unknown } else { Fate::Committed };
         history.push(process, (number * 10, number * 10 + 5), fate, number as u32 + 1, ops);
