@@ -4,6 +4,7 @@
 //! | file | what |
 //! | --- | --- |
 //! | `setup` | [`Options`], and what is drawn from the seed |
+//! | `pace` | [`Pace`]: what is not drawn, to measure speed by |
 //! | `boot` | nodes, made as the server makes them |
 //! | `workload` | what clients ask |
 //! | `describe` | messages between nodes in plain words |
@@ -27,6 +28,7 @@ mod describe;
 mod hear;
 mod judge;
 pub mod model;
+mod pace;
 mod peace;
 mod report;
 mod run;
@@ -35,6 +37,7 @@ mod shadow;
 mod watch;
 mod workload;
 
+pub use pace::Pace;
 pub use report::{Counters, REQUIRED, Report, Verdict};
 pub use run::{run_seed, running};
 pub use setup::{Options, Profile, Workload};
