@@ -60,6 +60,10 @@ pub enum Fault {
     Misdirect(NodeId, u64),
     /// The node's wall clock jumps by so many microseconds.
     ClockJump(NodeId, i64),
+    /// The power of all nodes fails: all crash, now.
+    PowerOff,
+    /// The power is back: every node that may starts again.
+    PowerOn,
     /// Cuts, clogs, losses, delays, omissions and all that is slow or full end; nodes stay as they are, and
     /// so does what is damaged.
     Heal,
@@ -73,6 +77,8 @@ impl Fault {
         match self {
             Fault::Restart(_) => "restart",
             Fault::Release(..) => "release",
+            Fault::PowerOff => "power off",
+            Fault::PowerOn => "power on",
             Fault::Heal => "heal",
             Fault::HealAll => "heal all",
             _ => self.model().map_or("fault", Model::name),
@@ -82,7 +88,7 @@ impl Fault {
     /// The failure model it belongs to; none for what mends.
     pub fn model(&self) -> Option<Model> {
         match self {
-            Fault::Crash(_) => Some(Model::CrashRecovery),
+            Fault::Crash(_) | Fault::PowerOff => Some(Model::CrashRecovery),
             Fault::CrashStop(_) => Some(Model::CrashStop),
             Fault::FailStop(_) => Some(Model::FailStop),
             Fault::Pause(..) => Some(Model::Pause),
@@ -104,7 +110,11 @@ impl Fault {
             Fault::BitRot(..) => Some(Model::BitRot),
             Fault::Misdirect(..) => Some(Model::MisdirectedWrite),
             Fault::ClockJump(..) => Some(Model::ClockJump),
-            Fault::Restart(_) | Fault::Release(..) | Fault::Heal | Fault::HealAll => None,
+            Fault::Restart(_)
+            | Fault::Release(..)
+            | Fault::PowerOn
+            | Fault::Heal
+            | Fault::HealAll => None,
         }
     }
 
@@ -135,6 +145,8 @@ impl Fault {
             | Fault::Duplicate(_)
             | Fault::Reorder(_)
             | Fault::Delay(_)
+            | Fault::PowerOff
+            | Fault::PowerOn
             | Fault::Heal
             | Fault::HealAll => None,
         }

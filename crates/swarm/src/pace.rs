@@ -1,6 +1,6 @@
 //! Configurations that are not drawn: what the simulator's own speed is measured by.
 
-use crate::setup::{Options, Profile, Setup, Workload};
+use crate::setup::{Draw, Options, Profile, Setup, Workload};
 use node::{Config, Member};
 use sim::{NemesisConfig, WorldConfig};
 use stdx::{Duration, NodeId, WallClock};
@@ -11,7 +11,7 @@ pub enum Pace {
     /// 3 nodes, 10 clients that make 10 operations a second each, heartbeats every 50 ms, all kinds of faults:
     /// how much faster than real time is it?
     Steady,
-    /// 3 nodes and 20 clients that ask again as soon as they are answered, no faults: how many messages a second?
+    /// The same cluster without faults, its clients asking all the time: how many messages a second?
     Saturated,
 }
 
@@ -20,8 +20,8 @@ const fn ms(millis: u64) -> Duration {
 }
 
 impl Pace {
-    /// The run's constants. Without a workload of the caller's, the seed counts through all.
-    pub(crate) fn setup(self, seed: u64, options: &Options) -> Setup {
+    /// What the plan is made from. Without a workload of the caller's, the seed counts through all.
+    pub(crate) fn draw(self, seed: u64, options: &Options) -> Draw {
         let counted = usize::try_from(seed % Workload::ALL.len() as u64).expect("few workloads");
         let steady = self == Pace::Steady;
         let workload = options.workload.unwrap_or(Workload::ALL[counted]);
@@ -29,19 +29,23 @@ impl Pace {
         let clock_jump = if workload == Workload::Expiry { 0 } else { 2 };
         let faults = NemesisConfig { clock_jump, ..NemesisConfig::default() };
         let world = WorldConfig { planted: options.planted, ..WorldConfig::default() };
-        Setup {
+        let setup = Setup {
             profile: if steady { Profile::Mixed } else { Profile::Calm },
             workload,
             node: node_config(&world),
             world,
             segment_bytes: 1 << 16,
+            length: if steady { ms(60_000) } else { ms(5_000) },
+            witness: options.witness,
+        };
+        Draw {
+            setup,
             nemesis: steady.then_some(faults),
             power: Vec::new(),
-            clients: if steady { 10 } else { 20 },
-            // A client waits five eighths of this on average, and asks one or more things at once.
-            think: if steady { ms(150) } else { Duration::ZERO },
+            clients: 10,
+            // Requests come after five eighths of this on average, and one asks for three things in two.
+            think: if steady { ms(240) } else { Duration::from_micros(1_000) },
             padding: 0,
-            length: if steady { ms(60_000) } else { ms(10_000) },
         }
     }
 }

@@ -94,8 +94,17 @@ pub struct Report {
     pub counters: Counters,
     /// Whether it had 200 operations, a third of them overlapping and half answered.
     pub covers: bool,
-    /// Its last lines, if it was asked to tell.
-    pub story: Vec<String>,
-    /// What those lines were told of, and each node's inner life.
+    /// The operations of the history that have no place in it, by their numbers, and those with which they
+    /// quarrel; none where the verdict is about something else.
+    pub guilty: Vec<usize>,
+    /// Its last moments, if it was asked to keep them.
     pub moments: Vec<sim::Moment>,
+}
+
+impl Report {
+    /// A line for each moment, but those of a node's inner life.
+    pub fn lines(&self) -> impl Iterator<Item = String> {
+        let told = |moment: &&sim::Moment| !moment.what.is_inner();
+        self.moments.iter().filter(told).map(ToString::to_string)
+    }
 }

@@ -107,12 +107,27 @@ impl Default for Options {
 
 /// A run's constants.
 #[derive(Clone, Debug)]
-pub(crate) struct Setup {
-    pub(crate) profile: Profile,
-    pub(crate) workload: Workload,
-    pub(crate) world: WorldConfig,
-    pub(crate) node: Config,
-    pub(crate) segment_bytes: u64,
+pub struct Setup {
+    /// What goes wrong.
+    pub profile: Profile,
+    /// What clients do.
+    pub workload: Workload,
+    /// What the world is like.
+    pub world: WorldConfig,
+    /// What every node is told, but for its number.
+    pub node: Config,
+    /// The size of a log's segments.
+    pub segment_bytes: u64,
+    /// Faults and load end after this long.
+    pub length: Duration,
+    /// [`Options::witness`].
+    pub witness: bool,
+}
+
+/// What a plan is made from.
+#[derive(Clone, Debug)]
+pub(crate) struct Draw {
+    pub(crate) setup: Setup,
     pub(crate) nemesis: Option<NemesisConfig>,
     /// Power cuts: when, and for how long.
     pub(crate) power: Vec<(Duration, Duration)>,
@@ -121,18 +136,16 @@ pub(crate) struct Setup {
     pub(crate) think: Duration,
     /// Longer values make snapshots come sooner.
     pub(crate) padding: usize,
-    /// Faults and load end after this long.
-    pub(crate) length: Duration,
 }
 
 const fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
-impl Setup {
-    pub(crate) fn draw(seed: u64, options: &Options) -> Setup {
+impl Draw {
+    pub(crate) fn of(seed: u64, options: &Options) -> Draw {
         if let Some(pace) = options.pace {
-            return pace.setup(seed, options);
+            return pace.draw(seed, options);
         }
         let prng = &mut Prng::new(seed).fork(100);
         // What came later is drawn apart, so that it does not shift what was there.
@@ -149,21 +162,27 @@ impl Setup {
             let (poll, error) = (ms(mix.range(50, 1_000)), ms(mix.range(1, 100)));
             world.clock.ntp = Some(Ntp { poll, error });
         }
-        Setup {
+        let setup = Setup {
             profile,
             workload,
             node: node_config(profile, world.nodes, options.planted, prng),
             world,
             segment_bytes: 1 << prng.range(14, 18),
+            length,
+            witness: options.witness,
+        };
+        Draw {
+            setup,
             nemesis: nemesis(profile, workload, prng).map(|faults| mixed(profile, faults, mix)),
             power: power(profile, length, prng),
             clients: prng.range(3, 6),
             think: ms(prng.range(10, 80)),
             padding: if prng.chance(1, 3) { 0 } else { prng.index(400) },
-            length,
         }
     }
+}
 
+impl Setup {
     /// By how much the wall clocks of two nodes may differ: what expiry may be early or late.
     pub(crate) fn clock_error(&self) -> Duration {
         self.world.clock.skew * 2 + ms(2)
