@@ -4,6 +4,7 @@
 //! | file | what |
 //! | --- | --- |
 //! | `setup` | [`Options`], and what is drawn from the seed |
+//! | `pace` | [`Pace`]: what is not drawn, to measure speed by |
 //! | `boot` | nodes, made as the server makes them |
 //! | `plan` | [`Plan`]: a run as data, drawn from a seed |
 //! | `workload` | what clients ask |
@@ -33,6 +34,7 @@ mod hear;
 mod judge;
 mod meaning;
 pub mod model;
+mod pace;
 mod peace;
 mod plan;
 mod report;
@@ -44,6 +46,7 @@ mod watch;
 mod workload;
 
 pub use meaning::understand;
+pub use pace::Pace;
 pub use plan::{Plan, Request};
 pub use report::{Counters, REQUIRED, Report, Verdict};
 pub use run::{run_plan, run_seed, running};

@@ -19,6 +19,8 @@ use stdx::{Duration, Instant, NodeId, Prng};
 pub(crate) const TICK: Duration = Duration::from_millis(10);
 /// A healed cluster has settled, and has answered everything, after this long.
 pub(crate) const PEACE: Duration = Duration::from_secs(20);
+/// Replicas are compared at every so many indices while they change.
+const COMPARE: u64 = 4;
 
 /// The judge of a history gives up after so many steps.
 pub(crate) const STEPS: u64 = 3_000_000;
@@ -226,7 +228,7 @@ impl Run {
             }
         }
         self.watch.look(&self.world, self.load, &mut self.counters).map_err(Verdict::Unsafe)?;
-        self.watch.compare(&self.world).map_err(Verdict::Unsafe)
+        self.watch.compare(&self.world, COMPARE).map_err(Verdict::Unsafe)
     }
 
     /// Only a full disk may keep a node from starting, and it must say so.
