@@ -25,7 +25,8 @@ pub struct Map(BTreeMap<Level, Judgement>);
 /// Each level and those right below it: a history that is good at the first is good at the second. The order in
 /// which a process works is part of sequential, causal, read atomic and read committed here (as in Biswas and
 /// Enea, OOPSLA 2019) and not of serializable and snapshot isolation (as in Adya 1999), so these do not
-/// imply those.
+/// imply those. Read atomic asks for one order of all transactions, which causal convergence has and the other
+/// causal levels have not.
 pub const BELOW: [(Level, &[Level]); 11] = [
     (Level::StrictSerializable, &[Level::Serializable, Level::Linearizable]),
     (Level::Linearizable, &[Level::Sequential, Level::BoundedStaleness]),
@@ -35,13 +36,12 @@ pub const BELOW: [(Level, &[Level]); 11] = [
     (Level::RepeatableRead, &[Level::ReadUncommitted]),
     (Level::ReadAtomic, &[Level::ReadCommitted]),
     (Level::ReadCommitted, &[Level::ReadUncommitted]),
-    (Level::CausalConvergence, &[Level::CausalConsistency]),
+    (Level::CausalConvergence, &[Level::CausalConsistency, Level::ReadAtomic]),
     (Level::CausalMemory, &[Level::CausalConsistency]),
     (Level::CausalConsistency, &CAUSAL),
 ];
 
-const CAUSAL: [Level; 5] = [
-    Level::ReadAtomic,
+const CAUSAL: [Level; 4] = [
     Level::ReadYourWrites,
     Level::MonotonicReads,
     Level::MonotonicWrites,
