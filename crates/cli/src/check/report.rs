@@ -68,7 +68,12 @@ pub(super) fn text(findings: &Findings<'_>, limit: Option<&str>) -> String {
         let which =
             if findings.model.is_none() { format!("[{}] ", number + 1) } else { String::new() };
         let levels: Vec<&str> = levels.iter().map(|level| level.name()).collect();
-        let title = format!("{which}not {}: {}", levels.join(", "), witness.anomaly);
+        let anomaly = if levels == [witness.anomaly] {
+            String::new()
+        } else {
+            format!(": {}", witness.anomaly)
+        };
+        let title = format!("{which}not {}{anomaly}", levels.join(", "));
         let _ = write!(text, "\n\n{title}\n{}", wrapped(&witness.reason, "    "));
         operations(&mut text, findings.history(), witness);
     }
