@@ -1,8 +1,8 @@
 //! From what was found to a judgement of each level.
 
-use super::cycle::{self, components, shortest};
+use super::cycle::{components, shortest};
 use super::facts::Facts;
-use super::graph::{Findings, Graph, RW, Space, WR, WW};
+use super::graph::{Findings, Graph, PROCESS, RW, Space, WR, WW};
 use super::serial::{self, Outcome, Respect};
 use super::sink::Anomaly;
 use super::{Scan, explain, replay, snapshot};
@@ -11,7 +11,7 @@ use crate::{Budget, Judgement, Level, Witness};
 /// All there is to judge by.
 pub(super) struct Case<'c> {
     pub(super) facts: &'c Facts<'c>,
-    pub(super) graph: &'c Graph,
+    pub(super) graph: &'c mut Graph,
     pub(super) findings: &'c Findings,
     pub(super) scan: Scan,
 }
@@ -54,52 +54,48 @@ const SNAPSHOT: [Anomaly; 1] = [Anomaly::LostUpdate];
 
 impl Case<'_> {
     pub(super) fn judge(mut self, budget: &mut Budget) -> Vec<(Level, Judgement)> {
-        let timed = self.facts.history.timed;
-        let strict =
-            if timed { self.serial(Respect::Time, budget) } else { Known::Open(String::new()) };
-        let implied = |above: &Known| matches!(above, Known::Good).then_some(Known::Good);
-        let sequential = implied(&strict).unwrap_or_else(|| self.serial(Respect::Process, budget));
-        let serializable =
-            implied(&sequential).unwrap_or_else(|| self.serial(Respect::Nothing, budget));
-        let ladder = match implied(&serializable) {
-            Some(good) => {
-                Ladder { uncommitted: good.clone(), committed: None, atomic: None, snapshot: good }
-            }
-            None => self.ladder(),
+        // From above: an order that respects more is good for what respects less.
+        let strict = self.facts.history.timed.then(|| self.serial(Respect::Time, budget));
+        let sequential = match &strict {
+            Some(Known::Good) => Known::Good,
+            _ => self.serial(Respect::Process, budget),
         };
-        let item = |case: &mut Case<'_>| case.cycle(Space::of(&[WW, WR, RW]));
-        let serializable = match serializable {
-            Known::Open(why) => {
-                ladder.snapshot.or(|| item(&mut self).map_or(Known::Open(why), Known::Broken))
-            }
-            known => known,
+        let serializable = match sequential {
+            Known::Good => Known::Good,
+            _ => self.serial(Respect::Nothing, budget),
         };
-        let process = Space::of(&[WW, WR, RW, super::graph::PROCESS]);
+        // From below: what breaks a level breaks those above.
+        let mut ladder = match serializable {
+            Known::Good => Ladder::good(),
+            _ => self.ladder(),
+        };
+        let snapshot = ladder.snapshot;
+        let serializable = self.above(&snapshot, serializable, Space::of(&[WW, WR, RW]));
+        let process = Space::of(&[WW, WR, RW, PROCESS]);
         let sequential = self.above(&serializable, sequential, process);
-        let strict = self.above(&sequential, strict, Space::STRICT);
+        let strict = match strict {
+            Some(strict) => self.above(&sequential, strict, Space::STRICT).judgement(),
+            None => Judgement::NotApplicable("the history does not say when".into()),
+        };
+        if let Known::Good = sequential {
+            (ladder.committed, ladder.atomic) = (Some(Known::Good), Some(Known::Good));
+        }
         let mut all = vec![
+            (Level::StrictSerializable, strict),
             (Level::Serializable, serializable.clone().judgement()),
+            (Level::SnapshotIsolation, snapshot.judgement()),
             (Level::RepeatableRead, serializable.judgement()),
-            (Level::SnapshotIsolation, ladder.snapshot.judgement()),
             (Level::ReadUncommitted, ladder.uncommitted.judgement()),
         ];
-        let strict = if timed {
-            strict.judgement()
-        } else {
-            Judgement::NotApplicable("times of different processes cannot be compared".into())
-        };
-        all.push((Level::StrictSerializable, strict));
-        let good = matches!(sequential, Known::Good);
-        let (committed, atomic) = if good {
-            (Some(Judgement::Holds), Some(Judgement::Holds))
-        } else {
-            (ladder.committed.map(Judgement::Fails), ladder.atomic.map(Judgement::Fails))
-        };
-        all.extend(committed.map(|found| (Level::ReadCommitted, found)));
-        all.extend(atomic.map(|found| (Level::ReadAtomic, found)));
-        if !matches!(sequential, Known::Open(_)) {
-            all.push((Level::Sequential, sequential.judgement()));
-        }
+        // Others judge these as well, and may know more.
+        let sequential = Some(sequential).filter(|known| !matches!(known, Known::Open(_)));
+        let more = [
+            (Level::Sequential, sequential),
+            (Level::ReadAtomic, ladder.atomic),
+            (Level::ReadCommitted, ladder.committed),
+        ];
+        let more = more.into_iter().filter_map(|(level, known)| Some((level, known?.judgement())));
+        all.extend(more);
         all
     }
 
@@ -120,11 +116,13 @@ impl Case<'_> {
         of.iter().find_map(found)
     }
 
+    fn roots(&self) -> impl Iterator<Item = u32> {
+        (0..self.graph.txns as u32).filter(|txn| self.facts.happened[*txn as usize])
+    }
+
     /// A short cycle.
     fn cycle(&mut self, space: Space) -> Option<Box<Witness>> {
-        let txns = 0..self.graph.txns as u32;
-        let roots = txns.filter(|txn| self.facts.happened[*txn as usize]);
-        let components = components(self.graph, space, roots);
+        let components = components(self.graph, space, self.roots());
         let steps = shortest(self.graph, space, &components)?;
         Some(Box::new(explain::cycle(self.facts, &mut self.scan, &steps)))
     }
@@ -161,12 +159,10 @@ impl Case<'_> {
     fn ladder(&mut self) -> Ladder {
         let broken = |found: Option<Box<Witness>>| found.map(Known::Broken);
         // Every cycle is in here, so if there is none there is no other.
-        let cyclic = {
-            let roots =
-                (0..self.graph.txns as u32).filter(|txn| self.facts.happened[*txn as usize]);
-            !components(self.graph, Space::of(&[WW, WR, RW]), roots).is_empty()
-        };
-        let mut cycle = |case: &mut Self, space| if cyclic { case.cycle(space) } else { None };
+        let all = components(self.graph, Space::of(&[WW, WR, RW]), self.roots());
+        let cyclic = !all.is_empty();
+        self.graph.keep_apart(self.facts, &all);
+        let cycle = |case: &mut Self, space| if cyclic { case.cycle(space) } else { None };
         let uncommitted = self.anomaly(&UNCOMMITTED).or_else(|| cycle(self, Space::of(&[WW])));
         let committed = uncommitted.clone().or_else(|| self.anomaly(&COMMITTED));
         let committed = committed.or_else(|| cycle(self, Space::of(&[WW, WR])));
@@ -179,20 +175,34 @@ impl Case<'_> {
             (None, Some(why)) => Known::Open(why.clone()),
             (None, None) => Known::Good,
         };
+        let (committed, atomic) = (broken(committed), broken(atomic));
         Ladder { uncommitted, committed, atomic, snapshot }
     }
 
     fn snapshot(&self) -> Known {
-        match snapshot::order(self.facts, self.graph) {
-            Some(order) if replay::snapshot(self.facts, &order) => Known::Good,
-            _ => Known::Open(self.open("the one order of starts and commits tried does not do")),
+        let found = [true, false].into_iter().any(|first| {
+            let order = snapshot::order(self.facts, self.graph, first);
+            order.is_some_and(|order| replay::snapshot(self.facts, &order))
+        });
+        if found {
+            return Known::Good;
         }
+        Known::Open(self.open("the orders of starts and commits that were tried do not do"))
     }
 }
 
+/// The levels below serializable.
 struct Ladder {
     uncommitted: Known,
-    committed: Option<Box<Witness>>,
-    atomic: Option<Box<Witness>>,
+    /// `None`: not broken.
+    committed: Option<Known>,
+    atomic: Option<Known>,
     snapshot: Known,
+}
+
+impl Ladder {
+    /// Of what is serializable. Read committed and read atomic say more than that.
+    fn good() -> Ladder {
+        Ladder { uncommitted: Known::Good, committed: None, atomic: None, snapshot: Known::Good }
+    }
 }
