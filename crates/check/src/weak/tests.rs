@@ -61,7 +61,10 @@ pub(crate) fn compare(level: Level, seeds: u64, find: Find) -> Result<Vec<Tally>
                 Judgement::Holds if good => tally[0] += 1,
                 Judgement::Fails(_) if !good => tally[1] += 1,
                 other => {
-                    return Err(format!("seed {seed}, {policy:?}: {other:?}, {good}: {}", show(&h)));
+                    return Err(format!(
+                        "seed {seed}, {policy:?}: {other:?}, {good}: {}",
+                        show(&h)
+                    ));
                 }
             }
         }
