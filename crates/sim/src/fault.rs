@@ -1,6 +1,6 @@
 //! Faults as data: what a nemesis plans and a world carries out.
 
-use crate::{Model, Spread};
+use crate::{Byzantine, Model, Spread};
 use stdx::{Duration, NodeId, NodeSet};
 
 /// One thing that goes wrong, or right again.
@@ -60,7 +60,9 @@ pub enum Fault {
     Misdirect(NodeId, u64),
     /// The node's wall clock jumps by so many microseconds.
     ClockJump(NodeId, i64),
-    /// Cuts, clogs, losses, delays, omissions and all that is slow or full end; nodes stay as they are, and
+    /// The node lies to its peers like this, until healed; it does not know it.
+    Byzantine(NodeId, Byzantine),
+    /// Cuts, clogs, losses, delays, lies, omissions and all that is slow or full end; nodes stay as they are, and
     /// so does what is damaged.
     Heal,
     /// `Heal`, and every node that may is up and runs.
@@ -104,6 +106,7 @@ impl Fault {
             Fault::BitRot(..) => Some(Model::BitRot),
             Fault::Misdirect(..) => Some(Model::MisdirectedWrite),
             Fault::ClockJump(..) => Some(Model::ClockJump),
+            Fault::Byzantine(..) => Some(Model::Byzantine),
             Fault::Restart(_) | Fault::Release(..) | Fault::Heal | Fault::HealAll => None,
         }
     }
@@ -127,7 +130,8 @@ impl Fault {
             | Fault::FullDisk(node)
             | Fault::BitRot(node, _)
             | Fault::Misdirect(node, _)
-            | Fault::ClockJump(node, _) => Some(*node),
+            | Fault::ClockJump(node, _)
+            | Fault::Byzantine(node, _) => Some(*node),
             Fault::Isolate(_)
             | Fault::OneWay(..)
             | Fault::Bridge { .. }

@@ -61,6 +61,7 @@ impl<B: Boot> World<B> {
                 self.nodes[index].clock.jump(*micros);
                 self.counters.clock_jumps += 1;
             }
+            Fault::Byzantine(node, how) => self.corrupt(*node, how.clone()),
             Fault::Heal => self.heal(),
             Fault::HealAll => {
                 self.heal();
@@ -224,6 +225,9 @@ impl<B: Boot> World<B> {
             node.sync = self.config.disk.sync;
             node.turn = self.config.turn;
             node.omits = (0, 0);
+            if let Some(liar) = &mut node.liar {
+                liar.stop();
+            }
             if let Some(on) = node.disk_mut() {
                 on.make_room();
             }
