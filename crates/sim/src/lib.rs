@@ -18,6 +18,7 @@
 //! | `report` | counters of a run |
 //! | `trace` | its moments, for stories and diagrams |
 //! | `disk` | the simulated disk: unsynced sectors are lost, kept or torn by a crash |
+//! | `explore` | every schedule of a small world, for any core |
 //! | `script` | the script language of `testdata/*.txt` |
 //!
 //! Invariants: the same seed, configuration and calls give the same run, byte for byte (compare
@@ -31,6 +32,7 @@ mod clock;
 mod config;
 pub mod disk;
 mod drive;
+pub mod explore;
 mod fault;
 mod harm;
 mod life;

@@ -39,6 +39,10 @@ pub enum Mutant {
     KeepPastTail,
     /// storage: the log forgets a snapshot's predecessor before the snapshot is durable.
     ReleaseEarly,
+    /// explorer: states that differ only in what is in flight count as one.
+    ForgetFlight,
+    /// explorer: a crash keeps the write that was under way.
+    CrashKeepsWrite,
 }
 
 /// Which mutant is planted, if any.
