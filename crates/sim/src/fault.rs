@@ -1,6 +1,6 @@
 //! Faults as data: what a nemesis plans and a world carries out.
 
-use crate::{Model, Spread};
+use crate::{Byzantine, Model, Spread};
 use stdx::{Duration, NodeId, NodeSet};
 
 /// One thing that goes wrong, or right again.
@@ -60,11 +60,13 @@ pub enum Fault {
     Misdirect(NodeId, u64),
     /// The node's wall clock jumps by so many microseconds.
     ClockJump(NodeId, i64),
+    /// The node lies to its peers like this, until healed; it does not know it.
+    Byzantine(NodeId, Byzantine),
     /// The power of all nodes fails: all crash, now.
     PowerOff,
     /// The power is back: every node that may starts again.
     PowerOn,
-    /// Cuts, clogs, losses, delays, omissions and all that is slow or full end; nodes stay as they are, and
+    /// Cuts, clogs, losses, delays, lies, omissions and all that is slow or full end; nodes stay as they are, and
     /// so does what is damaged.
     Heal,
     /// `Heal`, and every node that may is up and runs.
@@ -110,6 +112,7 @@ impl Fault {
             Fault::BitRot(..) => Some(Model::BitRot),
             Fault::Misdirect(..) => Some(Model::MisdirectedWrite),
             Fault::ClockJump(..) => Some(Model::ClockJump),
+            Fault::Byzantine(..) => Some(Model::Byzantine),
             Fault::Restart(_)
             | Fault::Release(..)
             | Fault::PowerOn
@@ -140,15 +143,17 @@ impl Fault {
             }
             Fault::Clog(from, to) => Fault::Clog(name(*from)?, name(*to)?),
             Fault::Release(from, to) => Fault::Release(name(*from)?, name(*to)?),
-            Fault::SlowLink(from, to, spread) => {
-                Fault::SlowLink(name(*from)?, name(*to)?, *spread)
-            }
+            Fault::SlowLink(from, to, spread) => Fault::SlowLink(name(*from)?, name(*to)?, *spread),
             Fault::SlowDisk(node, spread) => Fault::SlowDisk(name(*node)?, *spread),
             Fault::FailSync(node) => Fault::FailSync(name(*node)?),
             Fault::FullDisk(node) => Fault::FullDisk(name(*node)?),
             Fault::BitRot(node, bit) => Fault::BitRot(name(*node)?, *bit),
             Fault::Misdirect(node, byte) => Fault::Misdirect(name(*node)?, *byte),
             Fault::ClockJump(node, micros) => Fault::ClockJump(name(*node)?, *micros),
+            Fault::Byzantine(node, how) => {
+                let silent_to = how.silent_to.iter().filter_map(name).collect();
+                Fault::Byzantine(name(*node)?, Byzantine { silent_to, ..how.clone() })
+            }
             Fault::Loss(_)
             | Fault::Duplicate(_)
             | Fault::Reorder(_)
@@ -179,7 +184,8 @@ impl Fault {
             | Fault::FullDisk(node)
             | Fault::BitRot(node, _)
             | Fault::Misdirect(node, _)
-            | Fault::ClockJump(node, _) => Some(*node),
+            | Fault::ClockJump(node, _)
+            | Fault::Byzantine(node, _) => Some(*node),
             Fault::Isolate(_)
             | Fault::OneWay(..)
             | Fault::Bridge { .. }
