@@ -242,6 +242,14 @@ pub(crate) enum SimVerb {
     /// Exits with 0 if all held, 1 if a promise was broken, 2 if a checker gave up, 3 if a healed cluster made
     /// no progress.
     Run(SimRun),
+    /// Measure how fast the simulator itself is, on one core
+    Bench {
+        /// How many runs of each kind
+        #[arg(long, default_value_t = 6)]
+        runs: u64,
+        #[arg(long)]
+        w: Option<usize>,
+    },
     /// Sum up the shards of a campaign; says what is missing (exit code 4)
     Merge {
         /// The folder that `run --out` wrote to

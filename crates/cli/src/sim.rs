@@ -1,9 +1,11 @@
 //! `atoll sim`: the same node code in a deterministic world, from seeds (docs/simulator.md).
 
+mod bench;
 mod campaign;
 mod merge;
 mod progress;
 mod shard;
+mod stopwatch;
 
 pub(crate) use shard::write_whole;
 
@@ -14,6 +16,7 @@ use std::process::ExitCode;
 pub(crate) fn run(args: &Sim) -> Result<ExitCode, Failure> {
     match &args.verb {
         SimVerb::Run(args) => campaign::run(args),
+        SimVerb::Bench { runs, w } => bench::run(*runs, *w),
         SimVerb::Merge { dir } => {
             let merged = merge::merge(dir)?;
             out::line(format_args!("{}", merged.text));

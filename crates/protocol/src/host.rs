@@ -89,6 +89,11 @@ impl<P: Protocol> Host<P> {
         &self.core
     }
 
+    /// The core, for another host.
+    pub fn into_core(self) -> P {
+        self.core
+    }
+
     /// The position up to which the log is durable.
     pub fn durable(&self) -> Position {
         self.durable

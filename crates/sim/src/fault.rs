@@ -60,6 +60,10 @@ pub enum Fault {
     Misdirect(NodeId, u64),
     /// The node's wall clock jumps by so many microseconds.
     ClockJump(NodeId, i64),
+    /// The power of all nodes fails: all crash, now.
+    PowerOff,
+    /// The power is back: every node that may starts again.
+    PowerOn,
     /// Cuts, clogs, losses, delays, omissions and all that is slow or full end; nodes stay as they are, and
     /// so does what is damaged.
     Heal,
@@ -73,6 +77,8 @@ impl Fault {
         match self {
             Fault::Restart(_) => "restart",
             Fault::Release(..) => "release",
+            Fault::PowerOff => "power off",
+            Fault::PowerOn => "power on",
             Fault::Heal => "heal",
             Fault::HealAll => "heal all",
             _ => self.model().map_or("fault", Model::name),
@@ -82,7 +88,7 @@ impl Fault {
     /// The failure model it belongs to; none for what mends.
     pub fn model(&self) -> Option<Model> {
         match self {
-            Fault::Crash(_) => Some(Model::CrashRecovery),
+            Fault::Crash(_) | Fault::PowerOff => Some(Model::CrashRecovery),
             Fault::CrashStop(_) => Some(Model::CrashStop),
             Fault::FailStop(_) => Some(Model::FailStop),
             Fault::Pause(..) => Some(Model::Pause),
@@ -104,8 +110,54 @@ impl Fault {
             Fault::BitRot(..) => Some(Model::BitRot),
             Fault::Misdirect(..) => Some(Model::MisdirectedWrite),
             Fault::ClockJump(..) => Some(Model::ClockJump),
-            Fault::Restart(_) | Fault::Release(..) | Fault::Heal | Fault::HealAll => None,
+            Fault::Restart(_)
+            | Fault::Release(..)
+            | Fault::PowerOn
+            | Fault::Heal
+            | Fault::HealAll => None,
         }
+    }
+
+    /// The same among nodes with other numbers; none if it befalls nobody who is still there.
+    pub fn renamed(&self, name: &dyn Fn(NodeId) -> Option<NodeId>) -> Option<Fault> {
+        let some = |nodes: &NodeSet| -> Option<NodeSet> {
+            let nodes: NodeSet = nodes.iter().filter_map(name).collect();
+            (!nodes.is_empty()).then_some(nodes)
+        };
+        Some(match self {
+            Fault::Crash(node) => Fault::Crash(name(*node)?),
+            Fault::Restart(node) => Fault::Restart(name(*node)?),
+            Fault::CrashStop(node) => Fault::CrashStop(name(*node)?),
+            Fault::FailStop(node) => Fault::FailStop(name(*node)?),
+            Fault::Pause(node, span) => Fault::Pause(name(*node)?, *span),
+            Fault::SlowNode(node, spread) => Fault::SlowNode(name(*node)?, *spread),
+            Fault::SendOmission(node, ppm) => Fault::SendOmission(name(*node)?, *ppm),
+            Fault::ReceiveOmission(node, ppm) => Fault::ReceiveOmission(name(*node)?, *ppm),
+            Fault::Isolate(side) => Fault::Isolate(some(side)?),
+            Fault::OneWay(from, to) => Fault::OneWay(some(from)?, some(to)?),
+            Fault::Bridge { bridge, half } => {
+                Fault::Bridge { bridge: name(*bridge)?, half: some(half)? }
+            }
+            Fault::Clog(from, to) => Fault::Clog(name(*from)?, name(*to)?),
+            Fault::Release(from, to) => Fault::Release(name(*from)?, name(*to)?),
+            Fault::SlowLink(from, to, spread) => {
+                Fault::SlowLink(name(*from)?, name(*to)?, *spread)
+            }
+            Fault::SlowDisk(node, spread) => Fault::SlowDisk(name(*node)?, *spread),
+            Fault::FailSync(node) => Fault::FailSync(name(*node)?),
+            Fault::FullDisk(node) => Fault::FullDisk(name(*node)?),
+            Fault::BitRot(node, bit) => Fault::BitRot(name(*node)?, *bit),
+            Fault::Misdirect(node, byte) => Fault::Misdirect(name(*node)?, *byte),
+            Fault::ClockJump(node, micros) => Fault::ClockJump(name(*node)?, *micros),
+            Fault::Loss(_)
+            | Fault::Duplicate(_)
+            | Fault::Reorder(_)
+            | Fault::Delay(_)
+            | Fault::PowerOff
+            | Fault::PowerOn
+            | Fault::Heal
+            | Fault::HealAll => self.clone(),
+        })
     }
 
     /// The one node it befalls, if it is one.
@@ -135,6 +187,8 @@ impl Fault {
             | Fault::Duplicate(_)
             | Fault::Reorder(_)
             | Fault::Delay(_)
+            | Fault::PowerOff
+            | Fault::PowerOn
             | Fault::Heal
             | Fault::HealAll => None,
         }

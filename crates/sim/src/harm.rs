@@ -61,6 +61,11 @@ impl<B: Boot> World<B> {
                 self.nodes[index].clock.jump(*micros);
                 self.counters.clock_jumps += 1;
             }
+            Fault::PowerOff => {
+                self.counters.power_failures += 1;
+                (0..self.nodes.len()).for_each(|index| self.down(index, Why::Crash));
+            }
+            Fault::PowerOn => (0..self.nodes.len()).for_each(|index| self.start(index)),
             Fault::Heal => self.heal(),
             Fault::HealAll => {
                 self.heal();

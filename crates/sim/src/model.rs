@@ -1,5 +1,5 @@
 //! The failure models by the names the literature gives them (Cristian 1991; Hadzilacos and Toueg 1994), and what
-//! each one is in this world. docs/failure-models.md says where they are used and what is promised under them.
+//! each one is in this world. docs/simulator.md says where they are used.
 
 /// A way in which a system fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -27,6 +27,8 @@ pub struct Counters {
     pub restarts: u64,
     /// Starts that failed.
     pub boot_failures: u64,
+    /// Power failures of all nodes at once.
+    pub power_failures: u64,
     /// Pauses.
     pub pauses: u64,
     /// Times that links were cut.
@@ -65,7 +67,7 @@ pub struct Counters {
 
 impl Counters {
     /// Names and values, for a report.
-    pub fn rows(&self) -> [(&'static str, u64); 29] {
+    pub fn rows(&self) -> [(&'static str, u64); 30] {
         [
             ("sent", self.sent),
             ("delivered", self.delivered),
@@ -79,6 +81,7 @@ impl Counters {
             ("crashes that lost unsynced records", self.crashes_that_lost),
             ("restarts", self.restarts),
             ("boot failures", self.boot_failures),
+            ("power failures of the whole cluster", self.power_failures),
             ("pauses", self.pauses),
             ("partitions", self.partitions),
             ("clogs", self.clogs),

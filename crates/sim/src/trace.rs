@@ -95,6 +95,8 @@ pub enum What {
     Request {
         /// Whose.
         client: u64,
+        /// The user's number for it, if it has one.
+        number: Option<usize>,
         /// What.
         text: String,
     },
@@ -102,11 +104,20 @@ pub enum What {
     Reply {
         /// Whose.
         client: u64,
+        /// The number of the request it answers, if that has one.
+        number: Option<usize>,
         /// What.
         text: String,
     },
     /// A line of the user's own.
     Note(String),
+}
+
+impl What {
+    /// Whether it is of a node's inner life, which a story leaves out.
+    pub fn is_inner(&self) -> bool {
+        matches!(self, What::Timer | What::State(_) | What::Write { .. })
+    }
 }
 
 /// Why a message was lost.
@@ -169,8 +180,14 @@ impl fmt::Display for What {
             What::Paused(span) => write!(f, "pauses for {span:?}"),
             What::Resumed => f.write_str("goes on"),
             What::Fault { text, .. } => write!(f, "fault: {text}"),
-            What::Request { client, text } => write!(f, "<- client {client}: {text}"),
-            What::Reply { client, text } => write!(f, "-> client {client}: {text}"),
+            What::Request { client, number, text } => {
+                write!(f, "<- client {client}: {text}")?;
+                number.map_or(Ok(()), |number| write!(f, " (operation {number})"))
+            }
+            What::Reply { client, number, text } => {
+                write!(f, "-> client {client}: {text}")?;
+                number.map_or(Ok(()), |number| write!(f, " (operation {number})"))
+            }
             What::Note(line) => f.write_str(line),
         }
     }
@@ -213,8 +230,7 @@ impl Trace {
 
     /// A line for each, but those of a node's inner life.
     pub fn lines(&self) -> impl Iterator<Item = String> {
-        let inner = |what: &What| matches!(what, What::Timer | What::State(_) | What::Write { .. });
-        self.moments.iter().filter(move |moment| !inner(&moment.what)).map(Moment::to_string)
+        self.moments.iter().filter(|moment| !moment.what.is_inner()).map(Moment::to_string)
     }
 
     /// How many older moments were dropped.

@@ -226,6 +226,8 @@ pub(crate) struct Node<P: Protocol> {
     /// Reported durable up to here: must never be missing again.
     pub(crate) synced: Position,
     pub(crate) damage_expected: bool,
+    /// How long its turns and syncs take: its own, so that what one node does shifts nothing on another.
+    pub(crate) draw: Prng,
     /// What the trace last said of it.
     pub(crate) state: String,
 }
@@ -250,7 +252,6 @@ pub struct World<B: Boot> {
     pub(crate) net: Network,
     pub(crate) seen: VecDeque<Event<B::Core>>,
     pub(crate) root: Prng,
-    pub(crate) draw: Prng,
     /// Omissions and detections.
     pub(crate) misfortune: Prng,
     /// Measurements of clocks.
@@ -282,12 +283,12 @@ impl<B: Boot> World<B> {
                 appended: Position(0),
                 synced: Position(0),
                 damage_expected: false,
+                draw: root.fork(3).fork(id),
                 state: String::new(),
             })
             .collect::<Vec<_>>();
         let mut world = World {
             net: Network::new(nodes.len(), config.net, config.held, root.fork(2)),
-            draw: root.fork(3),
             misfortune: root.fork(4),
             clocks: root.fork(5),
             root,

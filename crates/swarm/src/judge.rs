@@ -1,5 +1,6 @@
 //! The verdict on what the clients saw.
 
+use crate::describe;
 use crate::model::{Answer, Command, Part, Strings};
 use crate::report::Verdict;
 use crate::setup::Workload;
@@ -7,7 +8,22 @@ use check::{Budget, History, Outcome, linearizable};
 use std::collections::BTreeSet;
 use stdx::{Bytes, Duration};
 
+/// A verdict, and the operations it is about.
+#[derive(Debug)]
+pub(crate) struct Finding {
+    pub(crate) verdict: Verdict,
+    /// By their numbers in the history.
+    pub(crate) guilty: Vec<usize>,
+}
+
+impl From<Verdict> for Finding {
+    fn from(verdict: Verdict) -> Finding {
+        Finding { verdict, guilty: Vec::new() }
+    }
+}
+
 type Operations = History<Vec<Part>, Vec<Answer>>;
+type Operation = check::Operation<Vec<Part>, Vec<Answer>>;
 
 /// What clients did and saw, and which of their writes expire.
 #[derive(Debug, Default)]
@@ -19,11 +35,15 @@ pub(crate) struct Seen {
 
 impl Seen {
     /// Whether an order of all operations exists that the specification allows. Clocks differ by up to `error`.
-    pub(crate) fn judge(&self, workload: Workload, error: Duration) -> Verdict {
+    /// A search gives up after so many `steps`.
+    pub(crate) fn judge(&self, workload: Workload, error: Duration, steps: u64) -> Finding {
         if workload == Workload::Append {
             return self.appends().map_or_else(
-                |why| Verdict::Unsafe(format!("not linearizable: {why}")),
-                |()| Verdict::Ok,
+                |(why, guilty)| {
+                    let verdict = Verdict::Unsafe(format!("not linearizable: {why}"));
+                    Finding { verdict, guilty }
+                },
+                |()| Verdict::Ok.into(),
             );
         }
         let mut history = self.history.clone();
@@ -32,27 +52,32 @@ impl Seen {
         }
         // Without the writes that nobody saw and nobody was told of, the search is short; an order found so is
         // an order of all, since what is unknown need not have happened.
-        let budget = Budget { steps: 200_000, memory: 50_000, ..Budget::default() };
+        let short = steps / 15;
+        let budget = Budget { steps: short, memory: 50_000, ..Budget::default() };
         if linearizable(&Strings, &self.unseen_left_out(&history), budget).is_ok() {
-            return Verdict::Ok;
+            return Verdict::Ok.into();
         }
-        let budget = Budget { steps: 3_000_000, memory: 300_000, ..Budget::default() };
+        let budget = Budget { steps, memory: 300_000, ..Budget::default() };
         match linearizable(&Strings, &history, budget) {
-            check::Verdict::Ok => Verdict::Ok,
+            check::Verdict::Ok => Verdict::Ok.into(),
             check::Verdict::Unknown { judged, of, .. } => {
                 Verdict::Undecided(format!("{judged} of {of} operations judged within the budget"))
+                    .into()
             }
             check::Verdict::Violation(violation) => {
-                let mut text = format!("not linearizable: {}", violation.reason);
+                let stuck = describe::operation(&violation.operations[violation.stuck]);
+                let mut text = format!("not linearizable: no order of these allows {stuck}");
+                let mut guilty = Vec::new();
                 for (i, op) in violation.operations.iter().enumerate() {
                     let mark = if i == violation.stuck { '>' } else { ' ' };
-                    let (from, to) = (op.invoked, op.returned);
-                    text.push_str(&format!(
-                        "\n{mark} client {} {:?} -> {:?} [{from}, {to:?}]",
-                        op.process, op.op, op.outcome
-                    ));
+                    text.push_str(&format!("\n{mark} {}", describe::operation(op)));
+                    let same = |other: &Operation| {
+                        (other.process, other.invoked, &other.op)
+                            == (op.process, op.invoked, &op.op)
+                    };
+                    guilty.extend(self.history.operations.iter().position(same));
                 }
-                Verdict::Unsafe(text)
+                Finding { verdict: Verdict::Unsafe(text), guilty }
             }
         }
     }

@@ -184,7 +184,7 @@ impl Teller {
             }
             Act::Ask { asked, nth } => {
                 let text = format!("{:?}", steps.request(before, asked, nth));
-                (format!("is asked: {text}"), What::Request { client: 0, text })
+                (format!("is asked: {text}"), What::Request { client: 0, number: None, text })
             }
             Act::Deadline => ("sees its deadline pass".into(), What::Timer),
             Act::Sync => {
@@ -208,7 +208,7 @@ impl Teller {
                 Told::Output(output) => {
                     let text = format!("{output:?}");
                     self.line(format!("      {id:?} says {text}"));
-                    self.moment(Some(id), What::Reply { client: 0, text });
+                    self.moment(Some(id), What::Reply { client: 0, number: None, text });
                 }
             }
         }
