@@ -18,6 +18,7 @@
 //! | `model`, `judge` | the specification of Redis strings with expiry; the verdict on a history |
 //! | `appends` | the same verdict without a search, where a value names its own order |
 //! | `shrink` | [`shrink()`]: the fewest faults, requests and nodes that still fail |
+//! | `story` | [`story()`]: what happened, in order, in words |
 //! | `report` | [`Report`], [`Verdict`], [`Counters`] |
 //!
 //! Invariants: the same seed and options give the same [`Report`], digest included; a check never asks which
@@ -40,6 +41,7 @@ mod run;
 mod setup;
 mod shadow;
 mod shrink;
+mod story;
 mod watch;
 mod workload;
 
@@ -48,4 +50,5 @@ pub use plan::{Plan, Request};
 pub use report::{Counters, REQUIRED, Report, Verdict};
 pub use run::{run_plan, run_seed, running};
 pub use shrink::{Shrunk, shrink};
+pub use story::story;
 pub use setup::{Options, Profile, Setup, Workload};
