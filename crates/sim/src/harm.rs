@@ -13,7 +13,7 @@ impl<B: Boot> World<B> {
     pub fn apply(&mut self, fault: &Fault) {
         self.record(fault.node(), || What::Fault {
             name: fault.name(),
-            text: format!("{fault:?}"),
+            text: fault.to_string(),
         });
         match fault {
             Fault::Crash(node) => self.crash_soon(*node),
