@@ -118,6 +118,46 @@ impl Fault {
         }
     }
 
+    /// The same among nodes with other numbers; none if it befalls nobody who is still there.
+    pub fn renamed(&self, name: &dyn Fn(NodeId) -> Option<NodeId>) -> Option<Fault> {
+        let some = |nodes: &NodeSet| -> Option<NodeSet> {
+            let nodes: NodeSet = nodes.iter().filter_map(name).collect();
+            (!nodes.is_empty()).then_some(nodes)
+        };
+        Some(match self {
+            Fault::Crash(node) => Fault::Crash(name(*node)?),
+            Fault::Restart(node) => Fault::Restart(name(*node)?),
+            Fault::CrashStop(node) => Fault::CrashStop(name(*node)?),
+            Fault::FailStop(node) => Fault::FailStop(name(*node)?),
+            Fault::Pause(node, span) => Fault::Pause(name(*node)?, *span),
+            Fault::SlowNode(node, spread) => Fault::SlowNode(name(*node)?, *spread),
+            Fault::SendOmission(node, ppm) => Fault::SendOmission(name(*node)?, *ppm),
+            Fault::ReceiveOmission(node, ppm) => Fault::ReceiveOmission(name(*node)?, *ppm),
+            Fault::Isolate(side) => Fault::Isolate(some(side)?),
+            Fault::OneWay(from, to) => Fault::OneWay(some(from)?, some(to)?),
+            Fault::Bridge { bridge, half } => {
+                Fault::Bridge { bridge: name(*bridge)?, half: some(half)? }
+            }
+            Fault::Clog(from, to) => Fault::Clog(name(*from)?, name(*to)?),
+            Fault::Release(from, to) => Fault::Release(name(*from)?, name(*to)?),
+            Fault::SlowLink(from, to, spread) => Fault::SlowLink(name(*from)?, name(*to)?, *spread),
+            Fault::SlowDisk(node, spread) => Fault::SlowDisk(name(*node)?, *spread),
+            Fault::FailSync(node) => Fault::FailSync(name(*node)?),
+            Fault::FullDisk(node) => Fault::FullDisk(name(*node)?),
+            Fault::BitRot(node, bit) => Fault::BitRot(name(*node)?, *bit),
+            Fault::Misdirect(node, byte) => Fault::Misdirect(name(*node)?, *byte),
+            Fault::ClockJump(node, micros) => Fault::ClockJump(name(*node)?, *micros),
+            Fault::Loss(_)
+            | Fault::Duplicate(_)
+            | Fault::Reorder(_)
+            | Fault::Delay(_)
+            | Fault::PowerOff
+            | Fault::PowerOn
+            | Fault::Heal
+            | Fault::HealAll => self.clone(),
+        })
+    }
+
     /// The one node it befalls, if it is one.
     pub fn node(&self) -> Option<NodeId> {
         match self {

@@ -36,7 +36,8 @@ pub(crate) struct Seen {
 
 impl Seen {
     /// Whether an order of all operations exists that the specification allows. Clocks differ by up to `error`.
-    pub(crate) fn judge(&self, workload: Workload, error: Duration) -> Finding {
+    /// A search gives up after so many `steps`.
+    pub(crate) fn judge(&self, workload: Workload, error: Duration, steps: u64) -> Finding {
         if workload == Workload::Append {
             return self.appends().map_or_else(
                 |(why, guilty)| {
@@ -49,11 +50,12 @@ impl Seen {
         let history = self.with_expiries(error);
         // Without the writes that nobody saw and nobody was told of, the search is short; an order found so is
         // an order of all, since what is unknown need not have happened.
-        let budget = Budget { steps: 200_000, memory: 50_000, ..Budget::default() };
+        let short = steps / 15;
+        let budget = Budget { steps: short, memory: 50_000, ..Budget::default() };
         if linearizable(&Strings, &self.unseen_left_out(history.as_ref()), budget).is_ok() {
             return Verdict::Ok.into();
         }
-        let budget = Budget { steps: 3_000_000, memory: 300_000, ..Budget::default() };
+        let budget = Budget { steps, memory: 300_000, ..Budget::default() };
         match linearizable(&Strings, history.as_ref(), budget) {
             check::Verdict::Ok => Verdict::Ok.into(),
             check::Verdict::Unknown { judged, of, .. } => {
@@ -61,7 +63,8 @@ impl Seen {
                     .into()
             }
             check::Verdict::Violation(violation) => {
-                let mut text = format!("not linearizable: {}", violation.reason);
+                let stuck = describe::operation(&violation.operations[violation.stuck]);
+                let mut text = format!("not linearizable: no order of these allows {stuck}");
                 let mut guilty = Vec::new();
                 for (i, op) in violation.operations.iter().enumerate() {
                     let mark = if i == violation.stuck { '>' } else { ' ' };

@@ -18,6 +18,7 @@
 //! | `watch`, `shadow` | the onlooker: election safety, equal replicas, durable on a majority before applied |
 //! | `model`, `judge` | the specification of Redis strings with expiry; the verdict on a history |
 //! | `appends` | the same verdict without a search, where a value names its own order |
+//! | `shrink` | [`shrink()`]: the fewest faults, requests and nodes that still fail |
 //! | `report` | [`Report`], [`Verdict`], [`Counters`] |
 //!
 //! Invariants: the same seed and options give the same [`Report`], digest included; a check never asks which
@@ -40,6 +41,7 @@ mod report;
 mod run;
 mod setup;
 mod shadow;
+mod shrink;
 mod watch;
 mod workload;
 
@@ -49,3 +51,4 @@ pub use plan::{Plan, Request};
 pub use report::{Counters, REQUIRED, Report, Verdict};
 pub use run::{run_plan, run_seed, running};
 pub use setup::{Options, Profile, Setup, Workload};
+pub use shrink::{Shrunk, shrink};

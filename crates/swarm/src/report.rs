@@ -22,6 +22,27 @@ impl Verdict {
     pub fn is_ok(&self) -> bool {
         *self == Verdict::Ok
     }
+
+    /// What sort of failure it is: the check's words up to numbers, by which failures of one sort are told from
+    /// others. No order of a history is one sort, whatever the history.
+    pub fn sort(&self) -> String {
+        let text = self.to_string();
+        let first = text.lines().next().unwrap_or_default();
+        let linearizable = "not linearizable";
+        if let Some(at) = first.find(linearizable) {
+            return first[..at + linearizable.len()].into();
+        }
+        let mut words = String::new();
+        for c in first.chars() {
+            match c {
+                '0'..='9' if words.ends_with('#') => {}
+                '0'..='9' => words.push('#'),
+                c => words.push(c),
+            }
+        }
+        // Lists of nodes differ in length.
+        words.replace(", n#", "")
+    }
 }
 
 impl fmt::Display for Verdict {

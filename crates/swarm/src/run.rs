@@ -22,6 +22,9 @@ pub(crate) const PEACE: Duration = Duration::from_secs(20);
 /// Replicas are compared at every so many indices while they change.
 const COMPARE: u64 = 4;
 
+/// The judge of a history gives up after so many steps.
+pub(crate) const STEPS: u64 = 3_000_000;
+
 /// What a token stands for; the low bits say of whom.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Token {
@@ -88,7 +91,7 @@ pub fn run_seed(seed: u64, options: Options) -> Report {
 /// Runs one plan from start to end, and keeps its last `story` moments. Panics inside the cluster (a failed
 /// invariant) become a verdict where panics unwind.
 pub fn run_plan(plan: &Plan, story: usize) -> Report {
-    ran(plan, story).report
+    ran(plan, story, STEPS).report
 }
 
 /// A run that is over.
@@ -98,14 +101,14 @@ pub(crate) struct Ran {
     pub(crate) asked: Vec<usize>,
 }
 
-pub(crate) fn ran(plan: &Plan, story: usize) -> Ran {
+pub(crate) fn ran(plan: &Plan, story: usize, steps: u64) -> Ran {
     let (profile, workload) = (plan.setup.profile, plan.setup.workload);
     let mut run = Run::new(plan, story);
     RUNNING.set(true);
     let result = catch_unwind(AssertUnwindSafe(|| run.all(plan)));
     RUNNING.set(false);
     let finding = match result {
-        Ok(Ok(())) => run.seen.judge(workload, run.setup.clock_error()),
+        Ok(Ok(())) => run.seen.judge(workload, run.setup.clock_error(), steps),
         Ok(Err(broken)) => broken.into(),
         Err(panic) => {
             let text = panic.downcast_ref::<String>().cloned();

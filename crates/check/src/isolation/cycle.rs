@@ -170,6 +170,8 @@ pub(super) fn name(steps: &[Step]) -> &'static str {
         _ => 2,
     };
     let names = match count(EdgeKind::Rw) {
+        // Whichever of the two wrote their key first, there is one anti-dependency back.
+        0 if count(EdgeKind::Derived) > 0 => ["G-single"; 3],
         0 if count(EdgeKind::Wr) == 0 => ["G0", "G0-process", "G0-realtime"],
         0 => ["G1c", "G1c-process", "G1c-realtime"],
         1 => ["G-single", "G-single-process", "G-single-realtime"],

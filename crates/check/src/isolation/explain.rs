@@ -109,6 +109,9 @@ fn because(
             format!("{to} appended {v} to {x} after {from} had appended {u}")
         }
         (Some(Shape::List), EdgeKind::Wr) => format!("{to} saw {u} in {x}, which {from} appended"),
+        (_, EdgeKind::Derived) => {
+            format!("{from} did not see {v} in {x}, which {to} wrote, and both wrote one key")
+        }
         (Some(Shape::List), _) => format!("{from} did not see {v} in {x}, which {to} appended"),
         (_, EdgeKind::Ww) => format!("{to} set {x} to {v} after {from} had set it to {u}"),
         (_, EdgeKind::Wr) => format!("{to} read {x} = {u}, which {from} wrote"),
@@ -153,7 +156,9 @@ impl Sink for Finder {
 
     fn overwritten(&mut self, key: KeyId, value: ValueId, readers: &[Reader], writers: &[Writer]) {
         let Step { from, to, kind } = self.step;
-        if kind != EdgeKind::Rw || !readers.iter().any(|reader| reader.txn == from) {
+        if !matches!(kind, EdgeKind::Rw | EdgeKind::Derived)
+            || !readers.iter().any(|reader| reader.txn == from)
+        {
             return;
         }
         let writer = writers.iter().find(|writer| writer.txn == to);

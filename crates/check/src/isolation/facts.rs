@@ -10,8 +10,8 @@ pub(super) struct Place {
     pub(super) op: u32,
 }
 
-/// More transactions than this are not judged: nodes of graphs have 30 bits.
-pub(super) const MOST: usize = 1 << 28;
+/// More transactions than this are not judged: nodes of graphs have 29 bits.
+pub(super) const MOST: usize = 1 << 27;
 
 #[derive(Debug)]
 pub(super) struct Facts<'h> {

@@ -8,19 +8,23 @@
 use super::facts::Facts;
 use super::sink::{Anomaly, Dependency, Reader, Sink, Writer};
 use crate::level::EdgeKind;
-use crate::txn::{Fate, KeyId, Txn, ValueId};
+use crate::txn::{Fate, KeyId, Op, Txn, ValueId};
+use std::collections::BTreeSet;
 
-/// Why one node is before another, in two bits; the rest of a word is the other node.
+/// Why one node is before another, in three bits; the rest of a word is the other node.
 pub(super) const WW: u32 = 0;
 pub(super) const WR: u32 = 1;
 pub(super) const RW: u32 = 2;
 pub(super) const PROCESS: u32 = 3;
+/// An anti-dependency between two that write one key: under snapshot isolation these do not overlap, so the earlier
+/// one commits before the later one starts.
+const APART: u32 = 4;
 /// Not stored.
-pub(super) const REAL_TIME: u32 = 4;
+const REAL_TIME: u32 = 5;
 /// The second half of what began elsewhere.
-pub(super) const FREE: u32 = 5;
+pub(super) const FREE: u32 = 6;
 
-const BITS: u32 = 30;
+const BITS: u32 = 29;
 const NODE: u32 = (1 << BITS) - 1;
 
 /// The kind of a step; `None` for [`FREE`].
@@ -30,6 +34,7 @@ pub(super) fn kind(step: u32) -> Option<EdgeKind> {
         WR => Some(EdgeKind::Wr),
         RW => Some(EdgeKind::Rw),
         PROCESS => Some(EdgeKind::Process),
+        APART => Some(EdgeKind::Derived),
         REAL_TIME => Some(EdgeKind::RealTime),
         _ => None,
     }
@@ -129,6 +134,26 @@ impl Graph {
         }
     }
 
+    /// Finds the anti-dependencies within `components` whose ends write one key.
+    pub(super) fn keep_apart(&mut self, facts: &Facts<'_>, components: &[Vec<u32>]) {
+        let writes = |txn: u32| {
+            let ops = facts.history.ops(txn as usize).iter();
+            ops.filter(|op| matches!(op, Op::Append { .. } | Op::Write { .. })).map(Op::key)
+        };
+        let txns = components.iter().flatten().filter(|node| (**node as usize) < self.txns);
+        for txn in txns {
+            let keys: BTreeSet<KeyId> = writes(*txn).collect();
+            let (from, to) = (self.starts[*txn as usize], self.starts[*txn as usize + 1]);
+            for edge in &mut self.edges[from as usize..to as usize] {
+                let (kind, end) = (*edge >> BITS, *edge & NODE);
+                let plain = kind == RW && (end as usize) < self.txns;
+                if plain && writes(end).any(|key| keys.contains(&key)) {
+                    *edge = APART << BITS | end;
+                }
+            }
+        }
+    }
+
     fn next_stored(&self, space: Space, node: u32, cursor: &mut u32) -> Option<(u32, u32)> {
         let hub = self.is_hub(node);
         let (from, to) = (self.starts[node as usize], self.starts[node as usize + 1]);
@@ -136,13 +161,18 @@ impl Graph {
             let edge = self.edges[(from + *cursor) as usize];
             *cursor += 1;
             let (kind, end) = (edge >> BITS, edge & NODE);
-            match space {
+            match (space, kind) {
                 _ if hub => return Some((FREE, end)),
-                Space::Serial { kinds, .. } if kinds >> kind & 1 == 1 => return Some((kind, end)),
-                Space::Snapshot if kind == WW || kind == WR => {
+                (Space::Snapshot, WW | WR | APART) => {
                     return Some((kind, end + self.stored as u32));
                 }
-                _ => {}
+                (Space::Snapshot, _) => {}
+                (Space::Serial { kinds, .. }, _) => {
+                    let kind = if kind == APART { RW } else { kind };
+                    if kinds >> kind & 1 == 1 {
+                        return Some((kind, end));
+                    }
+                }
             }
         }
         let timed = matches!(space, Space::Serial { real_time: true, .. }) && !hub;

@@ -138,7 +138,32 @@ impl List {
             sink.obscure(key, &|| format!("reads of {list} disagree on the order of appends"));
             return false;
         }
-        true
+        self.in_own_order(facts, key, longest.1, sink)
+    }
+
+    /// Whether the appends of each transaction lie in the order in which it made them.
+    fn in_own_order(
+        &self,
+        facts: &Facts<'_>,
+        key: KeyId,
+        reader: u32,
+        sink: &mut impl Sink,
+    ) -> bool {
+        let broken = |pair: &&[Append]| {
+            let (first, then) = (pair[0], pair[1]);
+            let seen = then.happened && then.at != NOWHERE;
+            first.txn == then.txn && seen && (first.at == NOWHERE || first.at > then.at)
+        };
+        let Some(pair) = self.appends.windows(2).find(broken) else { return true };
+        let [first, then] = [pair[0], pair[1]].map(|append| facts.history.shown(append.value));
+        let name = facts.history.key_name(key);
+        sink.anomaly(Anomaly::IncompatibleOrder, &[pair[0].txn, reader], &|| {
+            format!(
+                "T1 appended {first} before {then}, and {then} was seen without {first} before it"
+            )
+        });
+        sink.obscure(key, &|| format!("{name} does not hold appends in the order they were made"));
+        false
     }
 
     /// What one transaction did to the key, in its order.

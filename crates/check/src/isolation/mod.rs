@@ -94,8 +94,8 @@ pub fn judge(
         }
         scan.key(&facts, key, &mut builder);
     }
-    let (graph, findings) = builder.build();
-    verdict::Case { facts: &facts, graph: &graph, findings: &findings, scan }.judge(budget)
+    let (mut graph, findings) = builder.build();
+    verdict::Case { facts: &facts, graph: &mut graph, findings: &findings, scan }.judge(budget)
 }
 
 /// Goes through the operations of keys.

@@ -1,6 +1,6 @@
 //! From what was found to a judgement of each level.
 
-use super::cycle::{self, components, shortest};
+use super::cycle::{components, shortest};
 use super::facts::Facts;
 use super::graph::{Findings, Graph, RW, Space, WR, WW};
 use super::serial::{self, Outcome, Respect};
@@ -11,7 +11,7 @@ use crate::{Budget, Judgement, Level, Witness};
 /// All there is to judge by.
 pub(super) struct Case<'c> {
     pub(super) facts: &'c Facts<'c>,
-    pub(super) graph: &'c Graph,
+    pub(super) graph: &'c mut Graph,
     pub(super) findings: &'c Findings,
     pub(super) scan: Scan,
 }
@@ -120,11 +120,13 @@ impl Case<'_> {
         of.iter().find_map(found)
     }
 
+    fn roots(&self) -> impl Iterator<Item = u32> {
+        (0..self.graph.txns as u32).filter(|txn| self.facts.happened[*txn as usize])
+    }
+
     /// A short cycle.
     fn cycle(&mut self, space: Space) -> Option<Box<Witness>> {
-        let txns = 0..self.graph.txns as u32;
-        let roots = txns.filter(|txn| self.facts.happened[*txn as usize]);
-        let components = components(self.graph, space, roots);
+        let components = components(self.graph, space, self.roots());
         let steps = shortest(self.graph, space, &components)?;
         Some(Box::new(explain::cycle(self.facts, &mut self.scan, &steps)))
     }
@@ -161,12 +163,10 @@ impl Case<'_> {
     fn ladder(&mut self) -> Ladder {
         let broken = |found: Option<Box<Witness>>| found.map(Known::Broken);
         // Every cycle is in here, so if there is none there is no other.
-        let cyclic = {
-            let roots =
-                (0..self.graph.txns as u32).filter(|txn| self.facts.happened[*txn as usize]);
-            !components(self.graph, Space::of(&[WW, WR, RW]), roots).is_empty()
-        };
-        let mut cycle = |case: &mut Self, space| if cyclic { case.cycle(space) } else { None };
+        let all = components(self.graph, Space::of(&[WW, WR, RW]), self.roots());
+        let cyclic = !all.is_empty();
+        self.graph.keep_apart(self.facts, &all);
+        let cycle = |case: &mut Self, space| if cyclic { case.cycle(space) } else { None };
         let uncommitted = self.anomaly(&UNCOMMITTED).or_else(|| cycle(self, Space::of(&[WW])));
         let committed = uncommitted.clone().or_else(|| self.anomaly(&COMMITTED));
         let committed = committed.or_else(|| cycle(self, Space::of(&[WW, WR])));
@@ -183,10 +183,14 @@ impl Case<'_> {
     }
 
     fn snapshot(&self) -> Known {
-        match snapshot::order(self.facts, self.graph) {
-            Some(order) if replay::snapshot(self.facts, &order) => Known::Good,
-            _ => Known::Open(self.open("the one order of starts and commits tried does not do")),
+        let found = [true, false].into_iter().any(|first| {
+            let order = snapshot::order(self.facts, self.graph, first);
+            order.is_some_and(|order| replay::snapshot(self.facts, &order))
+        });
+        if found {
+            return Known::Good;
         }
+        Known::Open(self.open("the orders of starts and commits that were tried do not do"))
     }
 }
 

@@ -186,17 +186,17 @@ impl Teller {
                 let text = format!("{:?}", steps.request(before, asked, nth));
                 (format!("is asked: {text}"), What::Request { client: 0, number: None, text })
             }
-            Act::Deadline => ("'s deadline fires".into(), What::Timer),
+            Act::Deadline => ("sees its deadline pass".into(), What::Timer),
             Act::Sync => {
-                let words = format!("has written {} records durably", was.unsynced());
+                let words = format!("has written {} durably", records(was.unsynced()));
                 (words, What::Synced { upto: is.durable() })
             }
             Act::Crash => {
-                let words = format!("crashes and loses {} records", was.unsynced());
+                let words = format!("crashes and loses {}", records(was.unsynced()));
                 (words, What::Down(Why::Crash))
             }
             Act::Restart => {
-                let words = format!("starts again from {} records", was.records());
+                let words = format!("starts again from {}", records(was.records()));
                 (words, What::Up { starts: is.lives() - 1 })
             }
         };
@@ -218,10 +218,18 @@ impl Teller {
             self.line(format!("      {id:?} crashes before anything else leaves"));
             self.moment(Some(id), What::Down(Why::Crash));
         } else if is.is_writing() && (!was.is_writing() || done.act == Act::Sync) {
-            let records = is.unsynced();
-            self.line(format!("      {id:?} begins to write {records} records"));
-            let upto = Position(is.durable().0 + records as u64);
-            self.moment(Some(id), What::Write { upto, records });
+            let count = is.unsynced();
+            self.line(format!("      {id:?} begins to write {}", records(count)));
+            let upto = Position(is.durable().0 + count as u64);
+            self.moment(Some(id), What::Write { upto, records: count });
         }
+    }
+}
+
+fn records(count: usize) -> String {
+    match count {
+        0 => "nothing".into(),
+        1 => "1 record".into(),
+        more => format!("{more} records"),
     }
 }

@@ -2,5 +2,10 @@
 
 extern crate alloc;
 
+mod bugs;
 mod counts;
+mod letters;
+mod paxos;
+mod register;
+mod twin;
 mod two_phase;

@@ -154,6 +154,9 @@ impl Protocol for TwoPhase {
     }
 }
 
+/// The manager has crashed in the middle of a step.
+pub(crate) const HALF_SAID: &str = "one knows the decision of a manager that is down";
+
 /// A manager and so many resource managers.
 pub(crate) struct World {
     pub resources: u64,
@@ -200,6 +203,10 @@ impl Model for World {
         vec![
             ("all commit", |view| all(view, Phase::Committed)),
             ("all abort", |view| all(view, Phase::Aborted)),
+            (HALF_SAID, |view| {
+                let down = view.cores().next().is_some_and(|(_, manager)| manager.is_none());
+                down && view.messages().filter(|(from, _, _)| *from == MANAGER).count() == 1
+            }),
         ]
     }
 }
