@@ -246,6 +246,9 @@ impl Run {
                 }
             }
         }
+        if !self.watch.anew(&self.world) {
+            return Ok(());
+        }
         self.watch.look(&self.world, self.load, &mut self.counters).map_err(Verdict::Unsafe)?;
         self.watch.compare(&self.world, COMPARE).map_err(Verdict::Unsafe)
     }
