@@ -239,7 +239,9 @@ impl fmt::Display for Fault {
             Fault::SlowLink(from, to, slow) => {
                 write!(f, "the link from node {from} to node {to} is slow: a message takes {slow}")
             }
-            Fault::SlowDisk(node, slow) => write!(f, "node {node} has a slow disk: a sync takes {slow}"),
+            Fault::SlowDisk(node, slow) => {
+                write!(f, "node {node} has a slow disk: a sync takes {slow}")
+            }
             Fault::FailSync(node) => write!(f, "the next sync of node {node} fails"),
             Fault::FullDisk(node) => write!(f, "the disk of node {node} is full"),
             Fault::BitRot(node, bit) => write!(f, "bit {bit} of the disk of node {node} flips"),
