@@ -9,7 +9,7 @@
 //! - A situation that failed is remembered ([`memo::Memo`]) and never entered again.
 //!
 //! Items of unknown outcome need no place. Equal ones form a class, the earliest stands for all, and what
-//! matters of a class is how many of it were used: fewer is never worse.
+//! matters of a class is how many of it were used, if one more was ever looked for in vain.
 
 mod links;
 mod memo;
@@ -37,6 +37,9 @@ pub(crate) trait Object {
 
     /// Whether an item fits in some states only.
     fn observes(&self, item: usize) -> bool;
+
+    /// Whether two items do and observe the same.
+    fn equal(&self, one: usize, other: usize) -> bool;
 
     /// Whether an item of unknown outcome can still make a difference to what returns at `now` or later.
     fn matters(&self, item: usize, now: u64) -> bool;
@@ -102,6 +105,8 @@ struct Frame {
     phase: Phase,
     /// The item or class to try next.
     cursor: u32,
+    /// The classes of unknown items of which one more was looked for in vain, here or further on.
+    short_of: u64,
 }
 
 /// How many blocked reads are asked whether a candidate lets them fit.
@@ -271,27 +276,32 @@ impl<O: Object> Search<O> {
     /// A new situation, unless it is known to fail.
     fn enter(&mut self) {
         if self.memo.len() > 0
-            && self.memo.has_failed(self.situation(), &self.used)
-            && let Some(frame) = self.frames.last()
+            && let Some(short_of) = self.memo.failed_short_of(self.situation(), &self.used)
+            && let Some(frame) = self.frames.last_mut()
         {
-            self.take_back(frame.placed);
+            frame.short_of |= short_of;
+            let placed = frame.placed;
+            self.take_back(placed);
             return;
         }
         let phase = match self.precedence {
             Precedence::RealTime => Phase::Target,
             Precedence::Process | Precedence::Nothing => Phase::Helpful,
         };
-        self.frames.push(Frame { placed: self.trail.len(), phase, cursor: self.open.first() });
+        let (placed, cursor) = (self.trail.len(), self.open.first());
+        self.frames.push(Frame { placed, phase, cursor, short_of: 0 });
     }
 
     /// Nothing was left to try in the last situation: back to the one before. `false`: there is none.
     fn leave(&mut self) -> bool {
         self.note_furthest();
         let failed = self.situation();
-        self.memo.note(failed, &self.used);
-        self.frames.pop();
-        let Some(frame) = self.frames.last() else { return false };
-        self.take_back(frame.placed);
+        let short_of = self.frames.pop().map_or(0, |frame| frame.short_of);
+        self.memo.note(failed, &self.used, short_of);
+        let Some(frame) = self.frames.last_mut() else { return false };
+        frame.short_of |= short_of;
+        let placed = frame.placed;
+        self.take_back(placed);
         true
     }
 

@@ -412,6 +412,11 @@ impl Object for Board<'_> {
         self.units[item].observes
     }
 
+    fn equal(&self, one: usize, other: usize) -> bool {
+        let steps = |unit: &Unit| &self.steps[unit.from as usize..unit.to as usize];
+        steps(&self.units[one]) == steps(&self.units[other])
+    }
+
     fn matters(&self, item: usize, _now: u64) -> bool {
         let Unit { from, to, .. } = self.units[item];
         self.steps[from as usize..to as usize].iter().any(|step| self.step_matters(*step))

@@ -59,8 +59,13 @@ impl<'h> Shrinker<'h> {
             let to = upto.min(at.max(upto.min(at + window)));
             let from = to.min(at).saturating_sub(window);
             let mut kept: Vec<usize> = self.numbers[from..to].to_vec();
-            for number in self.numbers[from..to].iter().chain([&stuck]) {
-                for need in self.needs.of(*number) {
+            kept.push(stuck);
+            // What keeps a value from being overwritten may be seen much later.
+            for at in 0..kept.len() {
+                kept.extend(self.needs.witnesses(kept[at]));
+            }
+            for number in kept.clone() {
+                for need in self.needs.of(number) {
                     let makers = self.needs.makers(need);
                     if makers.len() <= WRITERS {
                         kept.extend(makers);
