@@ -5,6 +5,7 @@
 
 use super::compile::changes_nothing;
 use crate::names::Table;
+use crate::planted::{self, Bug};
 use crate::search::{NEVER, Precedence};
 use crate::txn::{Fate, KeyId, Op, Transactions, ValueId};
 
@@ -120,6 +121,11 @@ impl<'h> Needs<'h> {
         all
     }
 
+    /// Whether transaction `number` changes anything.
+    pub(super) fn changes(&self, number: usize) -> bool {
+        self.history.ops(number).iter().any(|op| self.effect(op) != Effect::None)
+    }
+
     /// Who did what `need` speaks of.
     pub(super) fn makers(&self, need: Need) -> &[usize] {
         let found = match need {
@@ -173,6 +179,7 @@ impl<'h> Needs<'h> {
         // What began after a look was over cannot have been seen; but what follows an element in a queue matters.
         let enqueues = |op: &Op| matches!(op, Op::Enqueue { .. });
         first_gone == NEVER
+            || planted::is(Bug::ShrinkAnything)
             || self.precedence == Precedence::RealTime
                 && first_gone > self.history.txns[number].returned
                 && !self.history.ops(number).iter().any(enqueues)

@@ -3,6 +3,7 @@
 use super::links::END;
 use super::memo::short;
 use super::{ASKED, Frame, Object, Phase, Precedence, Search};
+use crate::planted::{self, Bug};
 
 impl<O: Object> Search<O> {
     /// Places what is next to be tried in the last situation; `false` if there is nothing left.
@@ -15,7 +16,7 @@ impl<O: Object> Search<O> {
                 Phase::Target => {
                     let target = self.by_return[self.next_return];
                     self.turn(at, Phase::Helpful);
-                    self.place(target)
+                    self.heard(at, target) && self.place(target)
                 }
                 Phase::Helpful | Phase::Other => {
                     let within = cursor != END && self.spans[cursor as usize].invoked <= horizon;
@@ -27,7 +28,8 @@ impl<O: Object> Search<O> {
                         continue;
                     }
                     self.frames[at].cursor = self.open.next(cursor);
-                    !self.has_better(cursor, horizon)
+                    self.heard(at, cursor)
+                        && !self.has_better(cursor, horizon)
                         && self.attempt(cursor, phase == Phase::Helpful)
                 }
                 Phase::HelpfulUnknown | Phase::OtherUnknown => {
@@ -58,7 +60,7 @@ impl<O: Object> Search<O> {
     fn attempt_of(&mut self, at: usize, class: usize, helpful: bool, horizon: u64) -> bool {
         let used = self.used[class] as usize;
         let first = self.classes[class][0];
-        if !self.object.matters(first as usize, horizon) {
+        if !self.heard(at, first) || !self.object.matters(first as usize, horizon) {
             return false;
         }
         let next = self.classes[class].get(used).copied();
@@ -72,11 +74,17 @@ impl<O: Object> Search<O> {
         self.attempt(item, helpful)
     }
 
+    /// Whether an item may follow: only what observes comes right after what fades.
+    fn heard(&self, at: usize, item: u32) -> bool {
+        !self.frames[at].fading || self.object.observes(item as usize)
+    }
+
     /// Whether an equal item that returns earlier may be placed in its stead: then no order is lost without it.
     fn has_better(&self, item: u32, horizon: u64) -> bool {
         let returned = |item: u32| (self.spans[item as usize].returned, item);
         let better = |other: &u32| {
-            returned(*other) < returned(item)
+            (returned(*other) < returned(item)) != planted::is(Bug::LaterStands)
+                && *other != item
                 && self.object.equal(*other as usize, item as usize)
                 && self.enabled(*other)
         };
