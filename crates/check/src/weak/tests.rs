@@ -2,6 +2,7 @@
 
 pub(crate) mod edit;
 pub(crate) mod replicas;
+mod stories;
 pub(crate) mod tiny;
 pub(crate) mod twin;
 
@@ -61,7 +62,10 @@ pub(crate) fn compare(level: Level, seeds: u64, find: Find) -> Result<Vec<Tally>
                 Judgement::Holds if good => tally[0] += 1,
                 Judgement::Fails(_) if !good => tally[1] += 1,
                 other => {
-                    return Err(format!("seed {seed}, {policy:?}: {other:?}, {good}: {}", show(&h)));
+                    return Err(format!(
+                        "seed {seed}, {policy:?}: {other:?}, {good}: {}",
+                        show(&h)
+                    ));
                 }
             }
         }
