@@ -49,7 +49,7 @@ fn op(h: &mut Transactions, text: &str) -> Op {
 }
 
 /// The history that lines like `p: w(x,1) / r(x)=2` tell.
-fn history<'a>(lines: impl Iterator<Item = &'a str>) -> Transactions {
+pub(crate) fn history<'a>(lines: impl Iterator<Item = &'a str>) -> Transactions {
     let mut h = Transactions::new();
     let mut time = 0;
     for (line, process) in lines.zip(0..) {
@@ -66,6 +66,13 @@ fn history<'a>(lines: impl Iterator<Item = &'a str>) -> Transactions {
         }
     }
     h
+}
+
+/// The lines of each story that are its history.
+pub(crate) fn story_lines() -> Vec<Vec<&'static str>> {
+    let stories = include_str!("../../../testdata/causal.txt").split("\n== ").skip(1);
+    let told = |line: &&str| !line.starts_with(['|', '=']) && !line.is_empty();
+    stories.map(|story| story.lines().skip(1).filter(told).collect()).collect()
 }
 
 #[test]
