@@ -189,7 +189,7 @@ pub(crate) struct Check {
     /// What a Jepsen history is about, where its words do not tell: register, counter, set, list, queue
     #[arg(long, value_parser = object)]
     pub(crate) object: Option<check::format::Object>,
-    /// By how much a read may lag, in the file's unit of time (Atoll's own and Jepsen's: nanoseconds)
+    /// By how much a read may lag: nanoseconds in what `bench` writes; events in files whose clock is their order
     #[arg(long, value_name = "TIME")]
     pub(crate) staleness: Option<u64>,
     /// Seconds after which the verdict is `unknown`

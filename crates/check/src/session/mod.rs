@@ -83,7 +83,8 @@ pub fn judge(history: &Transactions, level: Level, budget: &mut Budget) -> Judge
 }
 
 fn find(story: &Story<'_>, level: Level, budget: &mut Budget) -> Result<Option<Witness>, Why> {
-    let clocks = match clocks::clocks(story, budget)? {
+    let kept = level == Level::WritesFollowReads;
+    let clocks = match clocks::clocks(story, kept, budget)? {
         Ok(clocks) => clocks,
         Err(circle) if level == Level::WritesFollowReads => {
             return Ok(Some(words::circle(story, &circle)));
