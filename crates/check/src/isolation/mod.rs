@@ -12,8 +12,7 @@
 //! | `replay` | runs that order: the proof of every `Holds` |
 //! | `explain` | a cycle in words |
 //!
-//! What each level forbids (Adya's names, as Elle uses them; a level forbids what those before it do, but for `internal`,
-//! which read committed allows):
+//! What each level forbids, by Adya's names as Elle uses them. A level forbids what those above it in the table do:
 //!
 //! | level | Adya | anomalies |
 //! | --- | --- | --- |

@@ -217,7 +217,7 @@ impl Register {
                 let shown: Vec<String> =
                     circle.iter().map(|v| facts.history.shown(self.value(*v))).collect();
                 let (name, all) = (facts.history.key_name(key), shown.join(", "));
-                format!("in the assumed order of {name} each of {all} comes before the others")
+                format!("of {name} each of {all} was touched before the others were last seen")
             });
             self.pairs.truncate(from);
             return;
