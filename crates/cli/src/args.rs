@@ -21,6 +21,9 @@ pub(crate) enum Command {
     /// Declare keyspaces and show them
     Keyspace(Keyspace),
     /// Judge a recorded history: which consistency levels hold, and what breaks the others
+    ///
+    /// Exits with 0 if what was asked for holds (without --model: every level that speaks of the history), 1 on a
+    /// violation, 2 if nobody knows, 64 on a wrong command line, 65 if the history cannot be read (docs/checking.md).
     Check(Check),
     /// Put load on a server and write down what was asked and answered, for `check`
     Bench(Bench),
@@ -167,9 +170,6 @@ pub(crate) enum Mix {
 }
 
 /// `atoll check`
-///
-/// Exits with 0 if what was asked for holds (without --model: every level that speaks of the history), 1 on a
-/// violation, 2 if nobody knows, 64 on a wrong command line, 65 if the history cannot be read (docs/checking.md).
 #[derive(Debug, clap::Args)]
 pub(crate) struct Check {
     /// The history; `-` is standard input

@@ -53,7 +53,7 @@ fn a_verdict_has_its_exit_code() {
     expect(&check(&good, &["--model", "linearizable"]), 0, &["ok: linearizable"]);
     let map = ["strongest that hold: strict-serializable", "verdict: ok"];
     expect(&check(&good, &[]), 0, &map);
-    let says = ["violation: linearizable", "line 3  process 2  32..41  r(x) = 1   <- this one"];
+    let says = ["violation: linearizable", "line 3  process 2  32..41  r(x) = 1", "<- this one"];
     expect(&check(&stale, &["--model", "linearizable"]), 1, &says);
     expect(&check(&stale, &["--model", "sequential"]), 0, &["ok: sequential"]);
     let says = ["✗ linearizable", "✓ sequential", "verdict: violation", "[1] not "];
@@ -74,7 +74,7 @@ fn a_verdict_has_its_exit_code() {
 fn what_cannot_be_read_is_no_verdict() {
     let folder = Folder::new();
     let cut = GOOD.replace("\"ok\":[\"1\"]}", "\"ok\":[\"1\"}");
-    let says = ["line 2, column ", "]"];
+    let says = ["line 2, column "];
     expect(&check(&folder.file("cut", &cut), &[]), 65, &says);
     expect(&check(&folder.file("letter", "Dear Sir,\n"), &[]), 65, &["line 1, column 1"]);
     expect(&check(&folder.file("empty", ""), &[]), 65, &["line 1"]);
@@ -139,22 +139,17 @@ fn a_violation_is_drawn() {
     expect(&check(&stale, &["--html", nowhere]), 73, &["no/such/folder"]);
 }
 
-/// Few values and everything at the same time: what is NP-hard in general is hard here.
+/// Swaps of few values, all at the same time: to place them all is to walk every arc of a graph once, and where that cannot
+/// be done a search has much to try.
 fn nasty(count: u64) -> String {
     let mut prng = Prng::new(7);
-    let mut text = String::new();
-    for process in 0..count {
-        let (invoked, returned) =
-            (process / 40 * 1_000 + prng.below(500), process / 40 * 1_000 + 999);
-        let value = prng.below(3);
-        let op = match prng.below(3) {
-            0 => format!(r#""op":["set","x","{value}"],"ok":"done""#),
-            1 => format!(r#""op":["get","x"],"ok":["{value}"]"#),
-            _ => format!(r#""op":["cas","x","{value}","{}"],"ok":true"#, prng.below(3)),
-        };
-        text += &format!(
-            "{{\"process\":{process},\"invoked\":{invoked},\"returned\":{returned},{op}}}\n"
-        );
+    let start = r#"{"process":0,"invoked":0,"returned":1000,"op":["set","x","0"],"ok":"done"}"#;
+    let mut text = format!("{start}\n");
+    for process in 1..count {
+        let (from, to) = (prng.below(9), prng.below(9));
+        let times = format!(r#""invoked":{},"returned":1000"#, process % 50);
+        let op = format!(r#""op":["cas","x","{from}","{to}"],"ok":true"#);
+        text += &format!("{{\"process\":{process},{times},{op}}}\n");
     }
     text
 }
@@ -162,10 +157,10 @@ fn nasty(count: u64) -> String {
 #[test]
 fn the_budget_is_kept() {
     let folder = Folder::new();
-    let nasty = folder.file("nasty", &nasty(4_000));
+    let nasty = folder.file("nasty", &nasty(120));
     for limits in [["--time", "1", "--memory", "4096"], ["--time", "600", "--memory", "64"]] {
         // It ends, which is what is tested: without a budget this takes for ever.
-        let arguments = [&limits[..], &["--model", "sequential"]].concat();
+        let arguments = [&limits[..], &["--model", "linearizable"]].concat();
         expect(&check(&nasty, &arguments), 2, &["unknown: "]);
     }
     let map = check(&nasty, &["--time", "1", "--memory", "64"]);
