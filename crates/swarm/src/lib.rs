@@ -19,6 +19,7 @@
 //! | `model`, `judge` | the specification of Redis strings with expiry; the verdict on a history |
 //! | `appends` | the same verdict without a search, where a value names its own order |
 //! | `shrink` | [`shrink()`]: the fewest faults, requests and nodes that still fail |
+//! | `explore` | every schedule of a few bare cores: what the group must keep |
 //! | `report` | [`Report`], [`Verdict`], [`Counters`] |
 //!
 //! Invariants: the same seed and options give the same [`Report`], digest included; a check never asks which
@@ -30,6 +31,7 @@ mod ask;
 mod boot;
 mod client;
 mod describe;
+pub mod explore;
 mod hear;
 mod judge;
 mod meaning;

@@ -83,6 +83,14 @@ pub fn running() -> bool {
     RUNNING.get()
 }
 
+/// For work that makes verdicts of panics itself.
+pub(crate) fn catching<T>(work: impl FnOnce() -> T) -> T {
+    RUNNING.set(true);
+    let result = work();
+    RUNNING.set(false);
+    result
+}
+
 /// Runs one seed from start to end.
 pub fn run_seed(seed: u64, options: Options) -> Report {
     run_plan(&Plan::of(seed, &options), options.story)
