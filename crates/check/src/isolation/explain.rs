@@ -156,7 +156,9 @@ impl Sink for Finder {
 
     fn overwritten(&mut self, key: KeyId, value: ValueId, readers: &[Reader], writers: &[Writer]) {
         let Step { from, to, kind } = self.step;
-        if !matches!(kind, EdgeKind::Rw | EdgeKind::Derived) || !readers.iter().any(|reader| reader.txn == from) {
+        if !matches!(kind, EdgeKind::Rw | EdgeKind::Derived)
+            || !readers.iter().any(|reader| reader.txn == from)
+        {
             return;
         }
         let writer = writers.iter().find(|writer| writer.txn == to);

@@ -214,10 +214,11 @@ pub(super) const INITIAL: u32 = u32::MAX - 1;
 pub(super) const NOTHING: u32 = u32::MAX;
 
 impl<'f, 'h> Builder<'f, 'h> {
-    pub(super) fn of(facts: &'f Facts<'h>, registers: bool) -> Builder<'f, 'h> {
+    pub(super) fn of(facts: &'f Facts<'h>) -> Builder<'f, 'h> {
         let mut findings = Findings::default();
-        if registers {
-            findings.sources = vec![NOTHING; facts.history.all_ops().len()];
+        let ops = facts.history.all_ops();
+        if ops.iter().any(|op| matches!(op, Op::Read { .. } | Op::Write { .. })) {
+            findings.sources = vec![NOTHING; ops.len()];
         }
         Builder { facts, pairs: Vec::new(), hubs: 0, findings }
     }

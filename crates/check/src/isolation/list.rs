@@ -142,7 +142,13 @@ impl List {
     }
 
     /// Whether the appends of each transaction lie in the order in which it made them.
-    fn in_own_order(&self, facts: &Facts<'_>, key: KeyId, reader: u32, sink: &mut impl Sink) -> bool {
+    fn in_own_order(
+        &self,
+        facts: &Facts<'_>,
+        key: KeyId,
+        reader: u32,
+        sink: &mut impl Sink,
+    ) -> bool {
         let broken = |pair: &&[Append]| {
             let (first, then) = (pair[0], pair[1]);
             let seen = then.happened && then.at != NOWHERE;
@@ -152,7 +158,9 @@ impl List {
         let [first, then] = [pair[0], pair[1]].map(|append| facts.history.shown(append.value));
         let name = facts.history.key_name(key);
         sink.anomaly(Anomaly::IncompatibleOrder, &[pair[0].txn, reader], &|| {
-            format!("T1 appended {first} before {then}, and {then} was seen without {first} before it")
+            format!(
+                "T1 appended {first} before {then}, and {then} was seen without {first} before it"
+            )
         });
         sink.obscure(key, &|| format!("{name} does not hold appends in the order they were made"));
         false

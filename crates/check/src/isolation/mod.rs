@@ -84,15 +84,9 @@ pub fn judge(
     let mut scan = Scan::new(history, *options);
     let mut facts = Facts::of(history);
     facts.settle(&mut scan.slots);
-    let keys = (0..history.keys.len() as u32).map(KeyId);
-    let registers = keys.clone().any(|key| facts.shape(key) == Some(Shape::Register));
-    let mut builder = graph::Builder::of(&facts, registers);
-    for (done, key) in keys.enumerate() {
-        if done.is_multiple_of(1024) && (budget.expired)() {
-            let why = format!("the time was up after {done} of {} keys", history.keys.len());
-            return own.map(|level| (level, Judgement::Unknown(why.clone()))).to_vec();
-        }
-        scan.key(&facts, key, &mut builder);
+    let mut builder = graph::Builder::of(&facts);
+    if let Err(why) = scan.all(&facts, &mut builder, budget) {
+        return own.map(|level| (level, Judgement::Unknown(why.clone()))).to_vec();
     }
     let (mut graph, findings) = builder.build();
     verdict::Case { facts: &facts, graph: &mut graph, findings: &findings, scan }.judge(budget)
@@ -110,6 +104,23 @@ impl Scan {
     fn new(history: &Transactions, options: Options) -> Scan {
         let (list, register) = (list::List::default(), register::Register::default());
         Scan { options, slots: Slots::of(history), list, register }
+    }
+
+    /// Tells `sink` about every key, or why the budget did not allow it.
+    fn all(
+        &mut self,
+        facts: &Facts<'_>,
+        sink: &mut impl Sink,
+        budget: &Budget,
+    ) -> Result<(), String> {
+        let keys = facts.history.keys.len();
+        for key in 0..keys {
+            if key.is_multiple_of(1024) && (budget.expired)() {
+                return Err(format!("the time was up after {key} of {keys} keys"));
+            }
+            self.key(facts, KeyId(key as u32), sink);
+        }
+        Ok(())
     }
 
     fn key(&mut self, facts: &Facts<'_>, key: KeyId, sink: &mut impl Sink) {

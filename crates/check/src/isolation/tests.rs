@@ -1,8 +1,9 @@
 //! The verdicts against a twin that tries every order, stores whose level is known by construction, and minimal
 //! examples of every anomaly.
 
-mod stories;
+mod mutants;
 mod stores;
+mod stories;
 mod twin;
 
 use super::*;

@@ -2,7 +2,7 @@
 
 use super::cycle::{components, shortest};
 use super::facts::Facts;
-use super::graph::{Findings, Graph, RW, Space, WR, WW};
+use super::graph::{Findings, Graph, PROCESS, RW, Space, WR, WW};
 use super::serial::{self, Outcome, Respect};
 use super::sink::Anomaly;
 use super::{Scan, explain, replay, snapshot};
@@ -54,50 +54,48 @@ const SNAPSHOT: [Anomaly; 1] = [Anomaly::LostUpdate];
 
 impl Case<'_> {
     pub(super) fn judge(mut self, budget: &mut Budget) -> Vec<(Level, Judgement)> {
-        let timed = self.facts.history.timed;
-        let strict = if timed { self.serial(Respect::Time, budget) } else { Known::Open(String::new()) };
-        let implied = |above: &Known| matches!(above, Known::Good).then_some(Known::Good);
-        let sequential =
-            implied(&strict).unwrap_or_else(|| self.serial(Respect::Process, budget));
-        let serializable =
-            implied(&sequential).unwrap_or_else(|| self.serial(Respect::Nothing, budget));
-        let ladder = match implied(&serializable) {
-            Some(good) => Ladder { uncommitted: good.clone(), committed: None, atomic: None, snapshot: good },
-            None => self.ladder(),
+        // From above: an order that respects more is good for what respects less.
+        let strict = self.facts.history.timed.then(|| self.serial(Respect::Time, budget));
+        let sequential = match &strict {
+            Some(Known::Good) => Known::Good,
+            _ => self.serial(Respect::Process, budget),
         };
-        let item = |case: &mut Case<'_>| case.cycle(Space::of(&[WW, WR, RW]));
-        let serializable = match serializable {
-            Known::Open(why) => {
-                ladder.snapshot.or(|| item(&mut self).map_or(Known::Open(why), Known::Broken))
-            }
-            known => known,
+        let serializable = match sequential {
+            Known::Good => Known::Good,
+            _ => self.serial(Respect::Nothing, budget),
         };
-        let process = Space::of(&[WW, WR, RW, super::graph::PROCESS]);
+        // From below: what breaks a level breaks those above.
+        let mut ladder = match serializable {
+            Known::Good => Ladder::good(),
+            _ => self.ladder(),
+        };
+        let snapshot = ladder.snapshot;
+        let serializable = self.above(&snapshot, serializable, Space::of(&[WW, WR, RW]));
+        let process = Space::of(&[WW, WR, RW, PROCESS]);
         let sequential = self.above(&serializable, sequential, process);
-        let strict = self.above(&sequential, strict, Space::STRICT);
+        let strict = match strict {
+            Some(strict) => self.above(&sequential, strict, Space::STRICT).judgement(),
+            None => Judgement::NotApplicable("the history does not say when".into()),
+        };
+        if let Known::Good = sequential {
+            (ladder.committed, ladder.atomic) = (Some(Known::Good), Some(Known::Good));
+        }
         let mut all = vec![
+            (Level::StrictSerializable, strict),
             (Level::Serializable, serializable.clone().judgement()),
+            (Level::SnapshotIsolation, snapshot.judgement()),
             (Level::RepeatableRead, serializable.judgement()),
-            (Level::SnapshotIsolation, ladder.snapshot.judgement()),
             (Level::ReadUncommitted, ladder.uncommitted.judgement()),
         ];
-        let strict = if timed {
-            strict.judgement()
-        } else {
-            Judgement::NotApplicable("times of different processes cannot be compared".into())
-        };
-        all.push((Level::StrictSerializable, strict));
-        let good = matches!(sequential, Known::Good);
-        let (committed, atomic) = if good {
-            (Some(Judgement::Holds), Some(Judgement::Holds))
-        } else {
-            (ladder.committed.map(Judgement::Fails), ladder.atomic.map(Judgement::Fails))
-        };
-        all.extend(committed.map(|found| (Level::ReadCommitted, found)));
-        all.extend(atomic.map(|found| (Level::ReadAtomic, found)));
-        if !matches!(sequential, Known::Open(_)) {
-            all.push((Level::Sequential, sequential.judgement()));
-        }
+        // Others judge these as well, and may know more.
+        let sequential = Some(sequential).filter(|known| !matches!(known, Known::Open(_)));
+        let more = [
+            (Level::Sequential, sequential),
+            (Level::ReadAtomic, ladder.atomic),
+            (Level::ReadCommitted, ladder.committed),
+        ];
+        let more = more.into_iter().filter_map(|(level, known)| Some((level, known?.judgement())));
+        all.extend(more);
         all
     }
 
@@ -136,10 +134,14 @@ impl Case<'_> {
         }
         match serial::order(self.facts, self.graph, self.findings, respect, budget) {
             Outcome::Order(order) if replay::serial(self.facts, &order, respect) => Known::Good,
-            Outcome::Expired => Known::Open("the budget was spent on the search for an order".into()),
+            Outcome::Expired => {
+                Known::Open("the budget was spent on the search for an order".into())
+            }
             Outcome::Stuck(stuck) => {
                 let of = self.facts.happened.len();
-                Known::Open(self.open(&format!("{} of {of} transactions found no place", stuck.len())))
+                Known::Open(
+                    self.open(&format!("{} of {of} transactions found no place", stuck.len())),
+                )
             }
             Outcome::Order(_) => Known::Open(self.open("the one order tried does not do")),
         }
@@ -173,6 +175,7 @@ impl Case<'_> {
             (None, Some(why)) => Known::Open(why.clone()),
             (None, None) => Known::Good,
         };
+        let (committed, atomic) = (broken(committed), broken(atomic));
         Ladder { uncommitted, committed, atomic, snapshot }
     }
 
@@ -188,9 +191,18 @@ impl Case<'_> {
     }
 }
 
+/// The levels below serializable.
 struct Ladder {
     uncommitted: Known,
-    committed: Option<Box<Witness>>,
-    atomic: Option<Box<Witness>>,
+    /// `None`: not broken.
+    committed: Option<Known>,
+    atomic: Option<Known>,
     snapshot: Known,
+}
+
+impl Ladder {
+    /// Of what is serializable. Read committed and read atomic say more than that.
+    fn good() -> Ladder {
+        Ladder { uncommitted: Known::Good, committed: None, atomic: None, snapshot: Known::Good }
+    }
 }

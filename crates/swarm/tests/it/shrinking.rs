@@ -26,7 +26,7 @@ fn tryout() {
         println!("{mutant:?} seed {} {}: faults {} -> {}, requests {} -> {}, nodes {} -> {}, length {:?} -> {:?}, runs {} finished {} in {:?}",
             plan.seed, s.report.verdict.sort(), plan.faults.len(), s.plan.faults.len(), plan.requests.len(), s.plan.requests.len(),
             plan.setup.world.nodes, s.plan.setup.world.nodes, plan.setup.length, s.plan.setup.length, s.runs, s.finished, clock.elapsed());
-        for f in &s.plan.faults { println!("   {f:?}"); }
-        println!("   {}", s.report.verdict);
+        let report = run_plan(&s.plan, usize::MAX);
+        for line in swarm::story(&s.plan, &report) { println!("   {line}"); }
     }
 }
