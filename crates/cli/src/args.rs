@@ -256,6 +256,11 @@ pub(crate) enum SimVerb {
         #[arg(long)]
         w: Option<usize>,
     },
+    /// Take every schedule of a small group of bare cores
+    ///
+    /// Exits with 0 if all schedules within the bounds were taken and all held, 1 if something was violated, 2 if
+    /// a limit stopped the search.
+    Explore(crate::sim::explore::Explore),
     /// Sum up the shards of a campaign; says what is missing (exit code 4)
     Merge {
         /// The folder that `run --out` wrote to

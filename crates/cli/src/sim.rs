@@ -2,6 +2,7 @@
 
 mod bench;
 mod campaign;
+pub(crate) mod explore;
 mod merge;
 mod progress;
 mod shard;
@@ -17,6 +18,7 @@ pub(crate) fn run(args: &Sim) -> Result<ExitCode, Failure> {
     match &args.verb {
         SimVerb::Run(args) => campaign::run(args),
         SimVerb::Bench { runs, w } => bench::run(*runs, *w),
+        SimVerb::Explore(args) => explore::run(args),
         SimVerb::Merge { dir } => {
             let merged = merge::merge(dir)?;
             out::line(format_args!("{}", merged.text));
