@@ -141,9 +141,7 @@ impl Fault {
             }
             Fault::Clog(from, to) => Fault::Clog(name(*from)?, name(*to)?),
             Fault::Release(from, to) => Fault::Release(name(*from)?, name(*to)?),
-            Fault::SlowLink(from, to, spread) => {
-                Fault::SlowLink(name(*from)?, name(*to)?, *spread)
-            }
+            Fault::SlowLink(from, to, spread) => Fault::SlowLink(name(*from)?, name(*to)?, *spread),
             Fault::SlowDisk(node, spread) => Fault::SlowDisk(name(*node)?, *spread),
             Fault::FailSync(node) => Fault::FailSync(name(*node)?),
             Fault::FullDisk(node) => Fault::FullDisk(name(*node)?),
@@ -232,7 +230,9 @@ impl fmt::Display for Fault {
             Fault::SlowLink(from, to, slow) => {
                 write!(f, "the link from node {from} to node {to} is slow: a message takes {slow}")
             }
-            Fault::SlowDisk(node, slow) => write!(f, "node {node} has a slow disk: a sync takes {slow}"),
+            Fault::SlowDisk(node, slow) => {
+                write!(f, "node {node} has a slow disk: a sync takes {slow}")
+            }
             Fault::FailSync(node) => write!(f, "the next sync of node {node} fails"),
             Fault::FullDisk(node) => write!(f, "the disk of node {node} is full"),
             Fault::BitRot(node, bit) => write!(f, "bit {bit} of the disk of node {node} flips"),

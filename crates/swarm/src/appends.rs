@@ -31,7 +31,9 @@ impl Seen {
         }
         let mut places: BTreeMap<&Bytes, Vec<Place>> = BTreeMap::new();
         for (number, op) in self.history.operations.iter().enumerate() {
-            let [part] = op.op.as_slice() else { return Err(("not one command on one key".into(), vec![number])) };
+            let [part] = op.op.as_slice() else {
+                return Err(("not one command on one key".into(), vec![number]));
+            };
             let whole = longest.get(&part.key).copied().unwrap_or_default();
             let fail = |what: &str| {
                 let text = format!("operation {number}, {}: {what}", describe::operation(op));

@@ -1,7 +1,7 @@
 //! A simulated Redis client: commands as RESP bytes, replies from RESP bytes, and what each reply means.
 
-use crate::model::{Answer, Command, Part};
 use crate::meaning::{Asked, Meaning, Watched};
+use crate::model::{Answer, Command, Part};
 use crate::plan::Request;
 use crate::workload::Source;
 use check::Outcome;

@@ -2,9 +2,9 @@
 
 use crate::client::{Pending, Refusal, executed, outcome, refusal};
 use crate::describe;
+use crate::meaning::{Meaning, Watched};
 use crate::model::{Answer, Command, Part};
 use crate::report::Verdict;
-use crate::meaning::{Meaning, Watched};
 use crate::run::{Run, TICK};
 use check::Outcome;
 use node::{ConnId, Event as Told, Output};

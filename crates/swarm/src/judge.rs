@@ -72,7 +72,8 @@ impl Seen {
                     let mark = if i == violation.stuck { '>' } else { ' ' };
                     text.push_str(&format!("\n{mark} {}", describe::operation(op)));
                     let same = |other: &Operation| {
-                        (other.process, other.invoked, &other.op) == (op.process, op.invoked, &op.op)
+                        (other.process, other.invoked, &other.op)
+                            == (op.process, op.invoked, &op.op)
                     };
                     guilty.extend(self.history.operations.iter().position(same));
                 }

@@ -1,8 +1,8 @@
 //! After the faults: the healed cluster must settle, answer everybody, and agree.
 
+use crate::client::Probe;
 use crate::report::Verdict;
 use crate::run::{PEACE, Run, TICK};
-use crate::client::Probe;
 use crate::workload::{Source, args, keys};
 use std::collections::BTreeMap;
 use stdx::NodeId;

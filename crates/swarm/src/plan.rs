@@ -2,9 +2,9 @@
 //! run again. What is left to chance (delays, losses, which sectors a crash tears) comes from generators forked from
 //! the plan's seed per link, node and fault: leaving one thing out does not draw the others anew.
 
+use crate::Workload;
 use crate::setup::{Draw, Options, Setup};
 use crate::workload::Source;
-use crate::Workload;
 use sim::{Fault, Nemesis};
 use std::collections::BTreeSet;
 use stdx::{Duration, Instant, NodeId, Planted, Prng};

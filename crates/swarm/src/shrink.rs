@@ -173,7 +173,8 @@ impl Search<'_> {
     fn clients(&mut self) {
         let clients: Vec<u64> = self.best.clients().into_iter().collect();
         self.fewest(clients.len(), |plan, keep| {
-            let kept = |client: u64| clients.iter().zip(keep).any(|(c, keep)| *c == client && *keep);
+            let kept =
+                |client: u64| clients.iter().zip(keep).any(|(c, keep)| *c == client && *keep);
             plan.requests.retain(|request| kept(request.client));
         });
     }

@@ -15,18 +15,44 @@ fn options(mutant: Mutant) -> Options {
 fn tryout() {
     crate::quiet();
     for mutant in [
-        Mutant::VoteTwice, Mutant::ForgetVote, Mutant::AckBeforeSync, Mutant::ReadWithoutQuorum, Mutant::ReadBeforeNoop,
-        Mutant::TruncateCommitted, Mutant::OvertakeSync, Mutant::NowBeforeBatch, Mutant::NoQuorumOnTimeout,
-        Mutant::ForgetSessions, Mutant::SnapshotWithoutSessions, Mutant::ReadBeforeApply, Mutant::ReadAtFollower, Mutant::ReleaseEarly,
+        Mutant::VoteTwice,
+        Mutant::ForgetVote,
+        Mutant::AckBeforeSync,
+        Mutant::ReadWithoutQuorum,
+        Mutant::ReadBeforeNoop,
+        Mutant::TruncateCommitted,
+        Mutant::OvertakeSync,
+        Mutant::NowBeforeBatch,
+        Mutant::NoQuorumOnTimeout,
+        Mutant::ForgetSessions,
+        Mutant::SnapshotWithoutSessions,
+        Mutant::ReadBeforeApply,
+        Mutant::ReadAtFollower,
+        Mutant::ReleaseEarly,
     ] {
         let mut plans = (0..500).map(|seed| Plan::of(seed, &options(mutant)));
         let Some(plan) = plans.find(|plan| !run_plan(plan, 0).verdict.is_ok()) else { continue };
         let clock = std::time::Instant::now();
         let s = shrink(&plan, 1000, &mut |_| {}).unwrap();
-        println!("{mutant:?} seed {} {}: faults {} -> {}, requests {} -> {}, nodes {} -> {}, length {:?} -> {:?}, runs {} finished {} in {:?}",
-            plan.seed, s.report.verdict.sort(), plan.faults.len(), s.plan.faults.len(), plan.requests.len(), s.plan.requests.len(),
-            plan.setup.world.nodes, s.plan.setup.world.nodes, plan.setup.length, s.plan.setup.length, s.runs, s.finished, clock.elapsed());
+        println!(
+            "{mutant:?} seed {} {}: faults {} -> {}, requests {} -> {}, nodes {} -> {}, length {:?} -> {:?}, runs {} finished {} in {:?}",
+            plan.seed,
+            s.report.verdict.sort(),
+            plan.faults.len(),
+            s.plan.faults.len(),
+            plan.requests.len(),
+            s.plan.requests.len(),
+            plan.setup.world.nodes,
+            s.plan.setup.world.nodes,
+            plan.setup.length,
+            s.plan.setup.length,
+            s.runs,
+            s.finished,
+            clock.elapsed()
+        );
         let report = run_plan(&s.plan, usize::MAX);
-        for line in swarm::story(&s.plan, &report) { println!("   {line}"); }
+        for line in swarm::story(&s.plan, &report) {
+            println!("   {line}");
+        }
     }
 }
