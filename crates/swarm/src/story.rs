@@ -69,7 +69,7 @@ pub fn story(plan: &Plan, report: &Report) -> Vec<String> {
 
 /// The verdict; of a long sub-history the end.
 fn verdict(report: &Report) -> Vec<String> {
-    let text = format!("verdict: {}", report.verdict);
+    let text = without_padding(&format!("verdict: {}", report.verdict));
     let mut lines: Vec<String> = text.lines().map(String::from).collect();
     if lines.len() > LINES / 2 {
         let spare = lines.len() - LINES / 2;
@@ -115,7 +115,7 @@ fn heading(plan: &Plan, report: &Report) -> String {
         |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
     let nodes = usize::try_from(plan.setup.world.nodes).unwrap_or(usize::MAX);
     format!(
-        "seed {}, faults {:?}, workload {:?}: {}, {}, {}, {}",
+        "chance from seed {}, profile {:?}, workload {:?}: {}, {}, {}, {}",
         plan.seed,
         report.profile,
         report.workload,

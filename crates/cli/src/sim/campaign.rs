@@ -39,7 +39,9 @@ pub(crate) fn run(args: &SimRun) -> Result<ExitCode, Failure> {
     let rows: Vec<Row> = ran.iter().map(|ran| Row::new(&ran.report)).collect();
     figures(&ran);
     for row in rows.iter().filter(|row| row.verdict != "ok") {
-        out::line(format_args!("seed {}: {}: {}", row.seed, row.verdict, row.why));
+        // All of it is in the shard's file, and a smaller failure follows.
+        let why = row.why.lines().next().unwrap_or_default();
+        out::line(format_args!("seed {}: {}: {why}", row.seed, row.verdict));
     }
     if let Some(dir) = &args.out {
         let path = shard::write(dir, &heading, &rows)?;

@@ -84,12 +84,10 @@ impl Drawing<'_> {
                 self.states.insert(node, event);
             }
             What::Request { client, number, text } => {
-                let kind = format!("request{}", self.guilty(*number));
-                self.between(*client, node, at, true, (kind, text));
+                self.between(*client, node, at, ("request", *number, text));
             }
             What::Reply { client, number, text } => {
-                let kind = format!("answer{}", self.guilty(*number));
-                self.between(*client, node, at, false, (kind, text));
+                self.between(*client, node, at, ("answer", *number, text));
             }
             What::Timer | What::Duplicated { .. } | What::Held { .. } => {}
             what => {
@@ -103,6 +101,7 @@ impl Drawing<'_> {
                 };
                 let label = match what {
                     What::Fault { text, .. } => text.clone(),
+                    What::Down(sim::Why::Crash) => "crashes".into(),
                     _ => what.to_string(),
                 };
                 self.event(node, at, kind, label);
@@ -126,27 +125,37 @@ impl Drawing<'_> {
         client: u64,
         node: usize,
         at: Instant,
-        asks: bool,
-        (kind, text): (String, &String),
+        (kind, number, text): (&str, Option<usize>, &String),
     ) {
         let Some(client) = self.clients.get(&client).copied() else { return };
-        let (from, to) = if asks { (client, node) } else { (node, client) };
+        let (from, to) = if kind == "request" { (client, node) } else { (node, client) };
         let send = self.event(from, at, EventKind::Client, text.clone());
-        let end = End::Received(self.event(to, at, EventKind::Client, text.clone()));
-        self.run.messages.push(Message { send, end, kind, text: text.clone() });
-    }
-
-    fn guilty(&self, number: Option<usize>) -> &'static str {
+        let receive = self.event(to, at, EventKind::Client, text.clone());
         let guilty = number.is_some_and(|number| self.report.guilty.contains(&number));
-        if guilty { " of the violation" } else { "" }
+        let kind = if guilty { format!("{kind} of the violation") } else { kind.into() };
+        if guilty {
+            self.run.lit.extend([send, receive]);
+        }
+        let end = End::Received(receive);
+        self.run.messages.push(Message { send, end, kind, text: text.clone() });
     }
 
     /// What is new of a node's state, by group.
     fn changed(&self, node: usize, state: &str) -> String {
         let before = self.states.get(&node).map_or("", |event| &self.run.events[*event].detail);
-        let old: Vec<&str> = before.split("; ").collect();
-        let new: Vec<&str> = state.split("; ").filter(|part| !old.contains(part)).collect();
-        new.join("; ")
+        let old: Vec<Vec<&str>> = before.split("; ").map(|g| g.split(", ").collect()).collect();
+        let news = state.split("; ").filter_map(|group| {
+            // "group 1: leads, term 2, log 3": what stands before the colon names the group.
+            let (name, parts) = group.split_once(": ")?;
+            let was = old.iter().find(|was| was[0].split(": ").next() == Some(name));
+            let is_new = |part: &&str| {
+                was.is_none_or(|was| !was.iter().any(|old| old.rsplit(": ").next() == Some(*part)))
+            };
+            let parts: Vec<&str> = parts.split(", ").filter(is_new).collect();
+            (!parts.is_empty())
+                .then(|| format!("{}: {}", name.replace("group ", "g"), parts.join(", ")))
+        });
+        news.collect::<Vec<_>>().join("; ")
     }
 
     fn done(mut self, plan: &Plan, report: &Report) -> SpaceTime {

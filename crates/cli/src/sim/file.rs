@@ -11,6 +11,8 @@ use swarm::{Plan, Profile, Report, Request, Setup, Workload};
 
 /// The form of the file.
 const VERSION: u64 = 1;
+/// A log's header and a record of some size have room in so many bytes.
+const LEAST_SEGMENT: u64 = 1 << 12;
 
 /// A plan, and what came of it when it was written.
 #[derive(Clone, Debug)]
@@ -110,6 +112,22 @@ struct Nodes {
     snapshot_bytes: u64,
     chunk_bytes: usize,
     misses: (u64, u64),
+}
+
+impl Nodes {
+    /// The field that no cluster can have so, and what is expected of it.
+    fn impossible(&self) -> Option<(&'static str, &'static str)> {
+        let wrong = [
+            (!(1..=64).contains(&self.count), "count", "1 to 64 nodes"),
+            (self.inbox == 0, "inbox", "1 at least"),
+            (self.heartbeat.0.is_zero(), "heartbeat", "a time that is not zero"),
+            (self.election.0.0.is_zero(), "election", "times that are not zero"),
+            (self.election.0.0 > self.election.1.0, "election", "the shorter time first"),
+            (self.chunk_bytes == 0, "chunk_bytes", "1 at least"),
+            (self.misses.1 == 0, "misses", "a share such as [1,4]"),
+        ];
+        wrong.into_iter().find(|(wrong, ..)| *wrong).map(|(_, field, expected)| (field, expected))
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -287,18 +305,18 @@ impl Parts {
             Line::Replay(head) => self.head.replace(head).is_some(),
             Line::Run(run) => self.run.replace(run).is_some(),
             Line::Network(network) => self.network.replace(network).is_some(),
+            Line::Disks(disks) if disks.segment_bytes < LEAST_SEGMENT => {
+                let text = format!("expected {LEAST_SEGMENT} bytes at least");
+                return at("\"segment_bytes\"", text);
+            }
             Line::Disks(disks) => self.disks.replace(disks).is_some(),
             Line::Clocks(clocks) => self.clocks.replace(clocks).is_some(),
-            Line::Nodes(nodes) if !(1..=64).contains(&nodes.count) => {
-                return at("\"count\"", "expected 1 to 64 nodes".into());
+            Line::Nodes(nodes) => {
+                if let Some((field, expected)) = nodes.impossible() {
+                    return at(&format!("\"{field}\""), format!("expected {expected}"));
+                }
+                self.nodes.replace(nodes).is_some()
             }
-            Line::Nodes(nodes) if nodes.election.0.0 > nodes.election.1.0 => {
-                return at("\"election\"", "expected the shorter time first".into());
-            }
-            Line::Nodes(nodes) if nodes.misses.1 == 0 => {
-                return at("\"misses\"", "expected a share such as [1,4]".into());
-            }
-            Line::Nodes(nodes) => self.nodes.replace(nodes).is_some(),
             Line::Fault(FaultLine { at, what }) => {
                 self.faults.push((number, what, at));
                 false
@@ -371,3 +389,6 @@ fn made(run: &RunLine, net: &Network, disks: &Disks, clocks: &Clocks, nodes: &No
         witness: run.witness,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -88,8 +88,8 @@ fn replayed(args: &Replay) -> Result<End, Failure> {
     } else {
         let (was, by) = (&read.head.digest, &read.head.atoll);
         out::line(format_args!(
-            "another run than when it was saved: digest {digest}, not {was} (by atoll {by}, this is {}): the code or the \
-             file has changed; the verdict then: {}",
+            "another run than when it was saved: digest {digest}, not {was} (by atoll {by}, this is {}): the \
+             code or the file has changed; the verdict then: {}",
             nodes::VERSION,
             read.head.verdict.lines().next().unwrap_or_default(),
         ));

@@ -13,9 +13,9 @@ pub(crate) struct Step {
     /// When, where and what.
     text: String,
     /// Of the node it touched, before and after; none if it touched none.
-    change: Option<(NodeId, String, String)>,
+    pub(crate) change: Option<(NodeId, String, String)>,
     /// Of all nodes, after it.
-    states: BTreeMap<NodeId, String>,
+    pub(crate) states: BTreeMap<NodeId, String>,
 }
 
 /// What is known of a node.
