@@ -18,6 +18,7 @@
 //! | `linear` | [`linearizable`]: the verdict within a budget |
 //! | `map` | the consistency map of a history: every level at once |
 //! | `order` | strict serializable, linearizable, sequential, serializable: one order of everything |
+//! | `isolation` | what Adya and Elle name, by cycles of dependencies, over lists and registers |
 //! | `search` | the search for an order of items on objects of any kind |
 //! | `shrink` | from a violation to the smallest part of the history that still is one |
 //! | `simple` | checks that need no search |

@@ -261,3 +261,62 @@ fn stories_are_found_in_a_crowd() {
         assert_eq!(row(&found), expected, "{title}: {found:#?}");
     }
 }
+
+/// Ten read a list or register before anything is in it, ten write it; `update` of them do both, and the last reader
+/// sees what the first writer left elsewhere, if `cycle`.
+fn crowded(lists: bool, updates: usize, cycle: bool) -> Transactions {
+    let mut history = Transactions::new();
+    let [x, y] = [b"x", b"y"].map(|name| history.key(&Bytes::from(&name[..])));
+    let nothing = history.list([]);
+    let one = history.value(&Value::Int(1));
+    let ones = history.list([one]);
+    let read = |key, seen: bool| match (lists, seen) {
+        (true, true) => Op::ReadList { key, elements: Some(ones) },
+        (true, false) => Op::ReadList { key, elements: Some(nothing) },
+        (false, seen) => Op::Read { key, value: Some(if seen { one } else { ValueId::NIL }) },
+    };
+    let write = |key, value| {
+        if lists { Op::Append { key, value } } else { Op::Write { key, value } }
+    };
+    for number in 0..20 {
+        let value = history.value(&Value::Int(1 + number as i64));
+        let mut ops = Vec::new();
+        if number < 10 || number - 10 < updates {
+            ops.push(read(x, false));
+        }
+        if number >= 10 {
+            ops.push(write(x, value));
+        }
+        if number == 19 {
+            ops.push(write(y, one));
+        }
+        if number == 9 && cycle {
+            ops.push(read(y, true));
+        }
+        let times = (number as u64, 100 + number as u64);
+        history.push(number as u64, times, Fate::Committed, number as u32 + 1, ops);
+    }
+    history
+}
+
+/// Many readers of a version and many writers after it are joined through one node of the graph.
+#[test]
+fn many_readers_and_many_writers_of_a_version() {
+    for lists in [true, false] {
+        for (updates, cycle, anomaly) in [
+            (0, false, None),
+            (1, false, None),
+            (2, false, Some("lost-update")),
+            (0, true, Some("G-single")),
+            (1, true, Some("G-single")),
+        ] {
+            let found = verdicts(&crowded(lists, updates, cycle), &Options::default());
+            let case = format!("{lists} {updates} {cycle}: {found:#?}");
+            for level in [Level::SnapshotIsolation, Level::Serializable, Level::StrictSerializable]
+            {
+                assert_eq!(broken(&found, level), anomaly, "{case}");
+                assert_eq!(holds(&found, level), anomaly.is_none(), "{case}");
+            }
+        }
+    }
+}
