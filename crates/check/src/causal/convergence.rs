@@ -44,10 +44,11 @@ pub(super) fn converge<'a>(
     let mut arcs = Arcs::default();
     let mut latest = Latest::new(resolved.len());
     past.each(meter, |meter, session, last, column| {
+        let start = resolved.starts[session as usize];
         past.visit(session, last, column, |arc| {
             if arc.to == INIT {
                 arcs.push(resolved, arc);
-            } else if resolved.place(arc.from) > column[arc.to as usize] {
+            } else if arc.from - start >= column[arc.to as usize] {
                 latest.push(arc);
             }
         });
