@@ -59,7 +59,7 @@ impl<B: Boot> World<B> {
         if up.wake.is_some_and(|(at, _)| at <= from + node.turn.max) {
             return;
         }
-        let lag = node.turn.draw(&mut self.draw).max(Duration::from_nanos(1));
+        let lag = node.turn.draw(&mut node.draw).max(Duration::from_nanos(1));
         let at = from + lag;
         up.wake = Some((at, self.agenda.push(at, Agenda::Wake { node: index })));
     }
@@ -155,15 +155,15 @@ impl<B: Boot> World<B> {
         self.boot.wrote(node.id, batch);
         let (upto, records) = (batch.end(), batch.len());
         up.syncing = Some(batch.end());
-        let at = now + node.sync.draw(&mut self.draw);
+        let at = now + node.sync.draw(&mut node.draw);
         self.agenda.push(at, Agenda::DiskDone { node: index, life: node.life });
         self.record_at(index, || What::Write { upto, records });
     }
 
     fn disk_done(&mut self, index: usize, life: u64) {
         let fails = self.config.disk.fail_ppm;
-        let fails = fails > 0 && self.draw.chance(fails, MILLION);
         let node = &mut self.nodes[index];
+        let fails = fails > 0 && node.draw.chance(fails, MILLION);
         let Some(up) = node.up.as_mut().filter(|_| node.life == life) else { return };
         let end = up.syncing.take().expect("a sync that nobody asked for");
         // The log's thread prepares the next segment after each sync.
@@ -191,7 +191,7 @@ impl<B: Boot> World<B> {
         up.host.sync_failed();
         assert!(up.host.stopped(), "a failed sync must stop the host");
         self.down(index, Why::DiskFailed);
-        let at = self.now + self.config.disk.restart.draw(&mut self.draw);
+        let at = self.now + self.config.disk.restart.draw(&mut self.nodes[index].draw);
         self.agenda.push(at, Agenda::Restart { node: index });
     }
 
@@ -207,14 +207,28 @@ impl<B: Boot> World<B> {
         if self.omits(self.nodes[from].omits.0) {
             return self.lost_at(from, id, Loss::SendOmission);
         }
+        if self.nodes[from].liar.is_some() {
+            return self.lie(from, to, id, message);
+        }
+        self.transmit((from, from), to, id, |bytes| message.encode(bytes));
+    }
+
+    /// Puts a message on its link, as if from `claimed`.
+    pub(crate) fn transmit(
+        &mut self,
+        (from, claimed): (usize, usize),
+        to: usize,
+        id: u64,
+        encode: impl FnOnce(&mut Vec<u8>),
+    ) {
         let (number, fate) = self.net.send(from, to, self.now);
         if fate == Fate::Lost {
             return self.lost_at(from, id, Loss::Chance);
         }
         let mut bytes = self.spare.pop().unwrap_or_default();
-        message.encode(&mut bytes);
+        encode(&mut bytes);
         let lives = (self.nodes[from].life, self.nodes[to].life);
-        let packet = Packet { from, to, lives, number, id, bytes };
+        let packet = Packet { from, claimed, to, lives, number, id, bytes };
         let at = match fate {
             Fate::Twice(at, again) => {
                 self.counters.duplicated += 1;
@@ -246,7 +260,7 @@ impl<B: Boot> World<B> {
         self.record_at(from, || What::Sent { to, id, kind, text, bytes });
     }
 
-    fn lost_at(&mut self, index: usize, id: u64, why: Loss) {
+    pub(crate) fn lost_at(&mut self, index: usize, id: u64, why: Loss) {
         self.counters.lost += 1;
         self.record_at(index, || What::Dropped { id, why });
     }
@@ -271,13 +285,13 @@ impl<B: Boot> World<B> {
         }
         let lives = (self.nodes[from].life, self.nodes[to].life);
         let gone = self.nodes[from].up.is_none() || lives.0 != packet.lives.0;
-        if gone && !self.net.coin() {
+        if gone && !self.net.coin(from, to) {
             return self.lose(packet, Loss::SenderGone);
         }
         if self.nodes[to].up.is_none() {
             // Tried again for as long as luck holds, so that some reach the next life.
             if self.net.late(from, to) {
-                let at = self.now + self.config.disk.restart.draw(&mut self.draw);
+                let at = self.now + self.config.disk.restart.draw(&mut self.nodes[to].draw);
                 self.agenda.push(at, Agenda::Deliver(packet));
                 return;
             }
@@ -302,7 +316,7 @@ impl<B: Boot> World<B> {
 
     fn hand_in(&mut self, mut packet: Packet) {
         let (from, to) = (packet.from, packet.to);
-        let sender = self.nodes[from].id;
+        let sender = self.nodes[packet.claimed].id;
         let message = wire::decode_all::<<B::Core as Protocol>::Message>(&packet.bytes)
             .unwrap_or_else(|why| panic!("a message of {sender} is not its encoding: {why}"));
         self.counters.reordered += u64::from(self.net.arrived(from, to, packet.number));

@@ -5,7 +5,7 @@ use crate::world::{Agenda, Doom, Event, Running, Start, Why};
 use crate::{Boot, Booted, World, disk};
 use protocol::{Host, Protocol};
 use std::collections::VecDeque;
-use stdx::{Duration, NodeId, Position};
+use stdx::{Duration, NodeId, Position, Prng};
 
 /// A drawn crash or pause falls within this many actions ...
 const DOOM_ACTIONS: u64 = 8;
@@ -23,16 +23,21 @@ impl<B: Boot> World<B> {
     /// The node crashes now or between two of the next actions of its host, as drawn.
     pub fn crash_soon(&mut self, node: NodeId) {
         let index = self.index(node);
-        if self.draw.chance(1, 3) {
+        let draw = &mut self.befalls(index);
+        if draw.chance(1, 3) {
             return self.down(index, Why::Crash);
         }
-        let (after, within) =
-            (self.draw.below(DOOM_ACTIONS), self.draw.span(Duration::ZERO, DOOM_TIME));
+        let (after, within) = (draw.below(DOOM_ACTIONS), draw.span(Duration::ZERO, DOOM_TIME));
         let (at, life) = (self.now + within, self.nodes[index].life);
         if let Some(up) = &mut self.nodes[index].up {
             up.doom = Some((after, Doom::Crash));
             self.agenda.push(at, Agenda::CrashNow { node: index, life });
         }
+    }
+
+    /// What is drawn of a fault that befalls a node now: the same whatever befell others, or it, before.
+    fn befalls(&self, index: usize) -> Prng {
+        self.root.fork(6).fork(self.nodes[index].id.0).fork(self.now.0)
     }
 
     /// Starts the node again, if it is down.
@@ -50,10 +55,11 @@ impl<B: Boot> World<B> {
     /// The node pauses now or between two of the next actions of its host, as drawn.
     pub fn pause_soon(&mut self, node: NodeId, span: Duration) {
         let index = self.index(node);
-        if self.draw.chance(1, 2) {
+        let draw = &mut self.befalls(index);
+        if draw.chance(1, 2) {
             return self.pause_index(index, span);
         }
-        let after = self.draw.below(DOOM_ACTIONS);
+        let after = draw.below(DOOM_ACTIONS);
         if let Some(up) = &mut self.nodes[index].up {
             up.doom.get_or_insert((after, Doom::Pause(span)));
         }
@@ -119,12 +125,13 @@ impl<B: Boot> World<B> {
         let Some(up) = self.nodes[index].up.take() else { return };
         let mut disk = up.log.into_disk();
         // Killed, or without power: the page cache survives only the first, and a node must bear both.
-        let kind = match self.draw.below(4) {
+        let draw = &mut self.befalls(index);
+        let kind = match draw.below(4) {
             0 => disk::Crash::Process,
             1 => disk::Crash::LoseAll,
             _ => disk::Crash::Power { torn_per_mille: 20 },
         };
-        disk.crash_as(&mut self.draw, kind);
+        disk.crash_as(draw, kind);
         let node = &mut self.nodes[index];
         node.disk = Some(disk);
         let id = node.id;

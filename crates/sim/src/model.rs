@@ -1,5 +1,5 @@
 //! The failure models by the names the literature gives them (Cristian 1991; Hadzilacos and Toueg 1994), and what
-//! each one is in this world. docs/failure-models.md says where they are used and what is promised under them.
+//! each one is in this world. docs/simulator.md says where they are used.
 
 /// A way in which a system fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,7 +26,7 @@ pub enum Model {
     SlowLink,
     /// [`crate::Fault::SlowDisk`].
     SlowDisk,
-    /// [`crate::Byzantine`].
+    /// [`crate::Fault::Byzantine`]: a node lies as a [`crate::Byzantine`] says.
     Byzantine,
     /// [`crate::NetConfig`]'s `loss_ppm`, [`crate::Fault::Loss`].
     Loss,
@@ -132,7 +132,7 @@ impl Model {
             Model::SlowDisk => ("slow disk", "A node's syncs take long."),
             Model::Byzantine => (
                 "Byzantine",
-                "A node equivocates, forges, replays and is silent towards whom it likes.",
+                "A node equivocates, forges, replays, and is silent towards whom it likes.",
             ),
             Model::Loss => ("loss", "Messages are lost by chance."),
             Model::Delay => ("delay", "Messages take as long as a distribution says."),

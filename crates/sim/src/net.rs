@@ -19,6 +19,8 @@ pub(crate) struct Link {
     sent: u64,
     /// The highest number delivered.
     seen: u64,
+    /// Its own, so that what one link carries shifts nothing on another.
+    prng: Prng,
 }
 
 /// When the copies of one message arrive.
@@ -34,12 +36,11 @@ pub(crate) struct Network {
     nodes: usize,
     links: Vec<Link>,
     most_held: usize,
-    prng: Prng,
 }
 
 impl Network {
-    pub(crate) fn new(nodes: usize, config: NetConfig, most_held: usize, prng: Prng) -> Network {
-        let link = || Link {
+    pub(crate) fn new(nodes: usize, config: NetConfig, most_held: usize, prng: &Prng) -> Network {
+        let link = |number: usize| Link {
             config,
             cut: false,
             clogged: false,
@@ -47,8 +48,9 @@ impl Network {
             last: Instant(0),
             sent: 0,
             seen: 0,
+            prng: prng.fork(number as u64),
         };
-        Network { nodes, links: (0..nodes * nodes).map(|_| link()).collect(), most_held, prng }
+        Network { nodes, links: (0..nodes * nodes).map(link).collect(), most_held }
     }
 
     pub(crate) fn link(&mut self, from: usize, to: usize) -> &mut Link {
@@ -64,7 +66,7 @@ impl Network {
     pub(crate) fn send(&mut self, from: usize, to: usize, now: Instant) -> (u64, Fate) {
         assert_ne!(from, to, "self-sends never touch the network");
         let link = &mut self.links[from * self.nodes + to];
-        let prng = &mut self.prng;
+        let prng = &mut link.prng;
         link.sent += 1;
         let chance = |prng: &mut Prng, ppm: u64| ppm > 0 && prng.chance(ppm, MILLION);
         if chance(prng, link.config.loss_ppm) {
@@ -84,12 +86,13 @@ impl Network {
 
     /// Whether a message that a cut, a crash or a restart has met arrives all the same.
     pub(crate) fn late(&mut self, from: usize, to: usize) -> bool {
-        let ppm = self.links[from * self.nodes + to].config.late_ppm;
-        ppm > 0 && self.prng.chance(ppm, MILLION)
+        let link = self.link(from, to);
+        let ppm = link.config.late_ppm;
+        ppm > 0 && link.prng.chance(ppm, MILLION)
     }
 
-    pub(crate) fn coin(&mut self) -> bool {
-        self.prng.chance(1, 2)
+    pub(crate) fn coin(&mut self, from: usize, to: usize) -> bool {
+        self.link(from, to).prng.chance(1, 2)
     }
 
     /// Notes an arrival; true if a later message came before it.

@@ -1,7 +1,7 @@
 //! What happened, moment by moment: what stories are told from and space-time diagrams are drawn from. Kept only
 //! when asked for ([`World::trace_on`]); nothing here changes a run or its digest.
 
-use crate::{Boot, Why, World};
+use crate::{Boot, Lie, Why, World};
 use std::collections::VecDeque;
 use std::fmt;
 use stdx::{Duration, Instant, NodeId, Position};
@@ -32,6 +32,17 @@ pub enum What {
         text: String,
         /// Its length as encoded.
         bytes: usize,
+    },
+    /// What left as this message, or beside it, is a lie of the node's; it does not know it.
+    Lied {
+        /// The receiver.
+        to: NodeId,
+        /// Which message it was made of.
+        id: u64,
+        /// In what way.
+        lie: Lie,
+        /// [`Boot::describe`] of what is told, or kept silent about.
+        text: String,
     },
     /// A message reached this node's queue. One that was duplicated may do so twice.
     Delivered {
@@ -95,6 +106,8 @@ pub enum What {
     Request {
         /// Whose.
         client: u64,
+        /// The user's number for it, if it has one.
+        number: Option<usize>,
         /// What.
         text: String,
     },
@@ -102,11 +115,20 @@ pub enum What {
     Reply {
         /// Whose.
         client: u64,
+        /// The number of the request it answers, if that has one.
+        number: Option<usize>,
         /// What.
         text: String,
     },
     /// A line of the user's own.
     Note(String),
+}
+
+impl What {
+    /// Whether it is of a node's inner life, which a story leaves out.
+    pub fn is_inner(&self) -> bool {
+        matches!(self, What::Timer | What::State(_) | What::Write { .. })
+    }
 }
 
 /// Why a message was lost.
@@ -132,6 +154,8 @@ pub enum Loss {
     SendOmission,
     /// Its receiver omitted to receive it.
     ReceiveOmission,
+    /// Its sender is silent towards the receiver, on purpose.
+    Silence,
 }
 
 impl fmt::Display for Loss {
@@ -147,6 +171,7 @@ impl fmt::Display for Loss {
             Loss::QueueFull => "the receiver's queue is full",
             Loss::SendOmission => "the sender omits to send it",
             Loss::ReceiveOmission => "the receiver omits to receive it",
+            Loss::Silence => "the sender is silent towards the receiver",
         })
     }
 }
@@ -155,6 +180,7 @@ impl fmt::Display for What {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             What::Sent { to, id, text, .. } => write!(f, "-> {to:?} #{id} {text}"),
+            What::Lied { to, id, lie, text } => write!(f, "{lie} to {to:?} #{id}: {text}"),
             What::Delivered { from, id } => write!(f, "<- {from:?} #{id}"),
             What::Duplicated { id } => write!(f, "#{id} is on its way twice"),
             What::Held { id } => write!(f, "#{id} is held back"),
@@ -169,8 +195,14 @@ impl fmt::Display for What {
             What::Paused(span) => write!(f, "pauses for {span:?}"),
             What::Resumed => f.write_str("goes on"),
             What::Fault { text, .. } => write!(f, "fault: {text}"),
-            What::Request { client, text } => write!(f, "<- client {client}: {text}"),
-            What::Reply { client, text } => write!(f, "-> client {client}: {text}"),
+            What::Request { client, number, text } => {
+                write!(f, "<- client {client}: {text}")?;
+                number.map_or(Ok(()), |number| write!(f, " (operation {number})"))
+            }
+            What::Reply { client, number, text } => {
+                write!(f, "-> client {client}: {text}")?;
+                number.map_or(Ok(()), |number| write!(f, " (operation {number})"))
+            }
             What::Note(line) => f.write_str(line),
         }
     }
@@ -213,8 +245,7 @@ impl Trace {
 
     /// A line for each, but those of a node's inner life.
     pub fn lines(&self) -> impl Iterator<Item = String> {
-        let inner = |what: &What| matches!(what, What::Timer | What::State(_) | What::Write { .. });
-        self.moments.iter().filter(move |moment| !inner(&moment.what)).map(Moment::to_string)
+        self.moments.iter().filter(|moment| !moment.what.is_inner()).map(Moment::to_string)
     }
 
     /// How many older moments were dropped.

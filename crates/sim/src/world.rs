@@ -1,5 +1,6 @@
 //! The world's public verbs.
 
+use crate::byzantine::Liar;
 use crate::clock::Clock;
 use crate::net::Network;
 use crate::queue::Queue;
@@ -172,6 +173,8 @@ pub(crate) enum Agenda {
 #[derive(Debug)]
 pub(crate) struct Packet {
     pub(crate) from: usize,
+    /// Who its receiver takes for the sender: the same, unless that is a lie.
+    pub(crate) claimed: usize,
     pub(crate) to: usize,
     pub(crate) lives: (u64, u64),
     pub(crate) number: u64,
@@ -217,6 +220,10 @@ pub(crate) struct Node<P: Protocol> {
     pub(crate) turn: Spread,
     /// Send and receive omissions, in parts of a million.
     pub(crate) omits: (u64, u64),
+    /// How it lies, if it is or was Byzantine.
+    pub(crate) liar: Option<Liar>,
+    /// It has told a lie.
+    pub(crate) lied: bool,
     /// It has stopped for good.
     pub(crate) gone: bool,
     /// And all others are told.
@@ -226,6 +233,8 @@ pub(crate) struct Node<P: Protocol> {
     /// Reported durable up to here: must never be missing again.
     pub(crate) synced: Position,
     pub(crate) damage_expected: bool,
+    /// How long its turns and syncs take: its own, so that what one node does shifts nothing on another.
+    pub(crate) draw: Prng,
     /// What the trace last said of it.
     pub(crate) state: String,
 }
@@ -250,7 +259,6 @@ pub struct World<B: Boot> {
     pub(crate) net: Network,
     pub(crate) seen: VecDeque<Event<B::Core>>,
     pub(crate) root: Prng,
-    pub(crate) draw: Prng,
     /// Omissions and detections.
     pub(crate) misfortune: Prng,
     /// Measurements of clocks.
@@ -277,17 +285,19 @@ impl<B: Boot> World<B> {
                 sync: config.disk.sync,
                 turn: config.turn,
                 omits: (0, 0),
+                liar: None,
+                lied: false,
                 gone: false,
                 known_gone: false,
                 appended: Position(0),
                 synced: Position(0),
                 damage_expected: false,
+                draw: root.fork(3).fork(id),
                 state: String::new(),
             })
             .collect::<Vec<_>>();
         let mut world = World {
-            net: Network::new(nodes.len(), config.net, config.held, root.fork(2)),
-            draw: root.fork(3),
+            net: Network::new(nodes.len(), config.net, config.held, &root.fork(2)),
             misfortune: root.fork(4),
             clocks: root.fork(5),
             root,

@@ -1,6 +1,7 @@
 //! Keys that only APPEND and GET touch, judged without a search: the longest value read names the order of all
 //! appends, so every other operation has its place, and only real time is left to compare.
 
+use crate::describe;
 use crate::judge::Seen;
 use crate::model::{Answer, Command, Part};
 use check::Outcome;
@@ -18,7 +19,7 @@ struct Place {
 
 impl Seen {
     /// What is wrong with a history of single APPENDs of unique tokens and GETs, if anything.
-    pub(crate) fn appends(&self) -> Result<(), String> {
+    pub(crate) fn appends(&self) -> Result<(), (String, Vec<usize>)> {
         let mut longest: BTreeMap<&Bytes, &[u8]> = BTreeMap::new();
         for op in &self.history.operations {
             if let ([Part { key, .. }], Outcome::Ok(answers)) = (op.op.as_slice(), &op.outcome)
@@ -28,11 +29,25 @@ impl Seen {
                 longest.insert(key, value);
             }
         }
+        // By key and token: where it stands, each time it does.
+        let mut stands: BTreeMap<(&Bytes, &[u8]), Vec<usize>> = BTreeMap::new();
+        for (key, whole) in &longest {
+            let mut at = 0;
+            for token in whole.split_inclusive(|byte| *byte == b' ') {
+                stands.entry((key, token)).or_default().push(at);
+                at += token.len();
+            }
+        }
         let mut places: BTreeMap<&Bytes, Vec<Place>> = BTreeMap::new();
         for (number, op) in self.history.operations.iter().enumerate() {
-            let [part] = op.op.as_slice() else { return Err("not one command on one key".into()) };
+            let [part] = op.op.as_slice() else {
+                return Err(("not one command on one key".into(), vec![number]));
+            };
             let whole = longest.get(&part.key).copied().unwrap_or_default();
-            let fail = |what: &str| Err(format!("operation {number}, {op:?}: {what}"));
+            let fail = |what: &str| {
+                let text = format!("operation {number}, {}: {what}", describe::operation(op));
+                Err((text, vec![number]))
+            };
             let place = match (&part.command, &op.outcome) {
                 (Command::Get, Outcome::Ok(answers)) => match answers.as_slice() {
                     [Answer::Value(Some(value))] if whole.starts_with(value) => {
@@ -43,10 +58,9 @@ impl Seen {
                 },
                 (Command::Get, _) => None,
                 (Command::Append(token), outcome) => {
-                    let mut at = whole.windows(token.len()).enumerate();
-                    let mut found = at.by_ref().filter(|(_, w)| *w == &token[..]).map(|(at, _)| at);
-                    let first = found.next().map(|from| (from, from + token.len()));
-                    if found.next().is_some() {
+                    let found = stands.get(&(&part.key, &token[..])).map_or(&[][..], Vec::as_slice);
+                    let first = found.first().map(|from| (*from, from + token.len()));
+                    if found.len() > 1 {
                         return fail("was appended twice");
                     }
                     match (outcome, first) {
@@ -76,7 +90,7 @@ impl Seen {
 }
 
 /// Nothing that began after another had ended comes before it.
-fn in_time(mut places: Vec<Place>) -> Result<(), String> {
+fn in_time(mut places: Vec<Place>) -> Result<(), (String, Vec<usize>)> {
     let mut ends: Vec<(u64, usize, usize)> =
         places.iter().map(|place| (place.returned, place.to, place.number)).collect();
     ends.sort_unstable();
@@ -88,10 +102,11 @@ fn in_time(mut places: Vec<Place>) -> Result<(), String> {
             furthest = furthest.max((to, number));
         }
         if place.from < furthest.0 {
-            return Err(format!(
+            let text = format!(
                 "operation {} comes before operation {}, which had ended when it began",
                 place.number, furthest.1
-            ));
+            );
+            return Err((text, vec![furthest.1, place.number]));
         }
     }
     Ok(())

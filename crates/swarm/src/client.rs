@@ -1,32 +1,44 @@
 //! A simulated Redis client: commands as RESP bytes, replies from RESP bytes, and what each reply means.
 
+use crate::meaning::{Asked, Meaning, Watched};
 use crate::model::{Answer, Command, Part};
-use crate::workload::{Asked, Meaning, Source};
+use crate::plan::Request;
+use crate::workload::Source;
 use check::Outcome;
 use node::ConnId;
 use std::collections::VecDeque;
-use stdx::{Bytes, NodeId};
+use stdx::{NodeId, Prng};
 use wire::resp::{Args, Incoming, Limits, Parser, Reply, ReplyParser};
 
 /// One client and its connection.
 #[derive(Debug)]
 pub(crate) struct Client {
     pub(crate) number: u64,
-    pub(crate) source: Source,
-    /// Always this node, for a client that looks at one node only.
-    pub(crate) home: Option<NodeId>,
-    /// The database it selects.
-    pub(crate) db: u64,
+    /// What it will ask, each with its place in the plan.
+    pub(crate) script: VecDeque<(usize, Request)>,
+    /// In which order it prefers nodes is drawn from this, and when it tries again.
+    pub(crate) prng: Prng,
     pub(crate) link: Option<Link>,
-    /// This connection has selected its database.
-    pub(crate) greeted: bool,
+    /// The database that this connection has selected.
+    pub(crate) selected: u64,
     /// Counts requests, so that a token of an earlier one is told apart.
     pub(crate) round: u64,
     /// What a transaction is to be built on, once WATCH and GET are answered.
     pub(crate) watched: Watched,
-    /// What a probe still has to do, last first.
-    pub(crate) agenda: Vec<Asked>,
-    pub(crate) done: u64,
+    /// If it is a probe, which looks at one node only.
+    pub(crate) probe: Option<Probe>,
+}
+
+/// What a probe asks at the end.
+#[derive(Debug)]
+pub(crate) struct Probe {
+    /// Always this node.
+    pub(crate) home: NodeId,
+    pub(crate) db: u64,
+    /// Draws what it asks again.
+    pub(crate) source: Source,
+    /// What it still has to do, last first.
+    pub(crate) agenda: Vec<Args>,
 }
 
 /// A connection.
@@ -46,20 +58,6 @@ pub(crate) struct Pending {
     pub(crate) meaning: Meaning,
     /// Its number in the history, if it has one.
     pub(crate) number: Option<usize>,
-}
-
-/// How far a transaction has come.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Watched {
-    /// None is on its way.
-    #[default]
-    No,
-    /// WATCH is answered.
-    Watching,
-    /// GET is answered as well: this is what the key held.
-    Seen(Bytes, Option<Bytes>),
-    /// One of the two was refused.
-    Spoilt,
 }
 
 impl Link {
@@ -152,7 +150,7 @@ pub(crate) fn outcome(parts: &[Part], reply: &Reply) -> Result<Outcome<Vec<Answe
     }
 }
 
-/// What EXEC's reply says: the guard first, then each command.
+/// What EXEC's reply says to the guard, if there is one, and to each command.
 pub(crate) fn executed(parts: &[Part], reply: &Reply) -> Result<Outcome<Vec<Answer>>, String> {
     match reply {
         // WATCH saw a change: nothing was done.
@@ -161,9 +159,14 @@ pub(crate) fn executed(parts: &[Part], reply: &Reply) -> Result<Outcome<Vec<Answ
             let unknown = refusal(text)? == Refusal::Unknown;
             Ok(if unknown { Outcome::Unknown } else { Outcome::Failed })
         }
-        Reply::Array(replies) if replies.len() + 1 == parts.len() => {
-            let mut answers = vec![Answer::Done];
-            for (part, reply) in parts[1..].iter().zip(replies) {
+        Reply::Array(replies) => {
+            let guards = parts.iter().take_while(|p| matches!(p.command, Command::Guard(_)));
+            let guards = guards.count();
+            if replies.len() + guards != parts.len() {
+                return Err(format!("{reply:?} does not answer EXEC of {parts:?}"));
+            }
+            let mut answers = vec![Answer::Done; guards];
+            for (part, reply) in parts[guards..].iter().zip(replies) {
                 answers.push(answer(part, reply)?);
             }
             Ok(Outcome::Ok(answers))

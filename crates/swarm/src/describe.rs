@@ -1,7 +1,10 @@
 //! Messages between nodes in plain words, for stories and diagrams.
 
-use node::{Body, Content, Item, Operation, Outcome};
+use crate::model::{Answer, Command, Part};
+use check::Operation;
+use node::{Body, Content, Event, Item, Outcome};
 use raft::Message;
+use stdx::{Bytes, Instant, NodeId};
 use wire::resp::{Args, Reply};
 
 /// One line about a message.
@@ -41,7 +44,7 @@ fn consensus(message: &Message) -> String {
 
 fn what(body: &Body) -> String {
     match &body.operation {
-        Operation::Batch(items) => {
+        node::Operation::Batch(items) => {
             let items: Vec<String> = items.iter().map(item).collect();
             short(items.join(", "))
         }
@@ -95,5 +98,72 @@ fn short(text: String) -> String {
     match text.char_indices().nth(MOST) {
         Some((at, _)) => format!("{}…", &text[..at]),
         None => text,
+    }
+}
+
+/// An operation of a history in words, with its times.
+pub(crate) fn operation(op: &Operation<Vec<Part>, Vec<Answer>>) -> String {
+    let parts: Vec<String> = op.op.iter().map(part).collect();
+    let answered = match &op.outcome {
+        check::Outcome::Ok(answers) => answers.iter().map(answer).collect::<Vec<_>>().join(", "),
+        check::Outcome::Failed => "refused".into(),
+        check::Outcome::Unknown => "no answer".into(),
+    };
+    let from = Instant(op.invoked);
+    let to = op.returned.map_or_else(|| "the end".into(), |at| format!("{:?}", Instant(at)));
+    // What nobody asked for: time removes a key.
+    let who = if op.process == u64::MAX { "time".into() } else { format!("client {}", op.process) };
+    format!("{who}: {} -> {answered}, from {from:?} to {to}", short(parts.join(", ")))
+}
+
+fn part(part: &Part) -> String {
+    let value = |bytes: &Bytes| format!("\"{}\"", bytes.escape_ascii());
+    let command = match &part.command {
+        Command::Get => "GET".into(),
+        Command::Set(to) => format!("SET {}", value(to)),
+        Command::SetNx(to) => format!("SET NX {}", value(to)),
+        Command::GetSet(to) => format!("SET GET {}", value(to)),
+        Command::GetDel => "GETDEL".into(),
+        Command::Del => "DEL".into(),
+        Command::Exists => "EXISTS".into(),
+        Command::Incr(by) => format!("INCRBY {by}"),
+        Command::Append(more) => format!("APPEND {}", value(more)),
+        Command::Guard(None) => "watched to be nil".into(),
+        Command::Guard(Some(seen)) => format!("watched to be {}", value(seen)),
+        Command::Expire(of) => format!("expiry of {}", value(of)),
+    };
+    format!("{} {command}", part.key.escape_ascii())
+}
+
+fn answer(answer: &Answer) -> String {
+    match answer {
+        Answer::Done => "OK".into(),
+        Answer::Value(None) => "nil".into(),
+        Answer::Value(Some(bytes)) => short(format!("\"{}\"", bytes.escape_ascii())),
+        Answer::Int(number) => number.to_string(),
+    }
+}
+
+/// How the note of a node that leads from now on begins.
+pub(crate) const LEADS: &str = "leads ";
+
+/// What a node tells its operator.
+pub(crate) fn told(node: NodeId, event: &Event) -> String {
+    match event {
+        Event::Leader { keyspace, term, leader: Some(leader) } if *leader == node => {
+            format!("{LEADS}{keyspace} in term {term}")
+        }
+        Event::Leader { keyspace, term, leader } => match leader {
+            Some(leader) => format!("follows node {leader} in {keyspace}, term {term}"),
+            None => format!("knows no leader of {keyspace} in term {term}"),
+        },
+        Event::ReplicaCreated { keyspace } => format!("creates its replica of {keyspace}"),
+        Event::Snapshot { keyspace, index, received, .. } => {
+            let how = if *received { "installs the leader's" } else { "writes a" };
+            format!("{how} snapshot of {keyspace} up to entry {index}")
+        }
+        Event::PeerRefused { peer, reason } => format!("refuses node {peer}: {reason}"),
+        Event::TornTail { place } => format!("finds and cuts a torn write at {place}"),
+        Event::Damaged { keyspace, place } => format!("finds {keyspace} damaged at {place}"),
     }
 }

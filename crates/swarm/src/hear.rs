@@ -1,11 +1,11 @@
 //! What a run hears: replies, and what nodes tell their operator.
 
-use crate::client::{Pending, Refusal, Watched, executed, outcome, refusal};
+use crate::client::{Pending, Refusal, executed, outcome, refusal};
 use crate::describe;
+use crate::meaning::{Meaning, Watched};
 use crate::model::{Answer, Command, Part};
 use crate::report::Verdict;
-use crate::run::{Run, TICK, numbered};
-use crate::workload::Meaning;
+use crate::run::{Run, TICK};
 use check::Outcome;
 use node::{ConnId, Event as Told, Output};
 use sim::What;
@@ -34,7 +34,7 @@ impl Run {
     }
 
     pub(crate) fn told(&mut self, node: NodeId, event: &Told) -> Result<(), Verdict> {
-        self.world.record(Some(node), || What::Note(format!("says {event:?}")));
+        self.world.record(Some(node), || What::Note(describe::told(node, event)));
         match event {
             Told::Snapshot { received: true, .. } => self.counters.add("snapshots installed", 1),
             Told::Snapshot { received: false, .. } => self.counters.add("snapshots written", 1),
@@ -64,13 +64,14 @@ impl Run {
             let number = self.clients[client].number;
             self.world.record(Some(node), || What::Reply {
                 client: number,
-                text: numbered(describe::reply(&reply), pending.number),
+                number: pending.number,
+                text: describe::reply(&reply),
             });
             self.learn(client, &pending, &reply).map_err(Verdict::Unsafe)?;
         }
         if idle {
-            let think = if self.clients[client].home.is_some() { TICK } else { self.setup.think };
-            self.next_in(client, think);
+            self.clients[client].round += 1;
+            self.probe_in(client, TICK);
         }
         Ok(())
     }
@@ -114,8 +115,7 @@ impl Run {
             }
         };
         if matches!(result, Outcome::Ok(_)) {
-            it.done += 1;
-            it.agenda.pop();
+            it.probe.as_mut().and_then(|probe| probe.agenda.pop());
         }
         if let Some(number) = pending.number
             && result != Outcome::Unknown

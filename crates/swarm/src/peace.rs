@@ -1,8 +1,9 @@
 //! After the faults: the healed cluster must settle, answer everybody, and agree.
 
+use crate::client::Probe;
 use crate::report::Verdict;
 use crate::run::{PEACE, Run, TICK};
-use crate::workload::{Source, keys};
+use crate::workload::{Source, args, keys};
 use std::collections::BTreeMap;
 use stdx::NodeId;
 
@@ -27,10 +28,7 @@ impl Run {
 
     /// Whether no client waits for anything.
     fn quiet(&self) -> bool {
-        let waits = |client: &crate::client::Client| {
-            client.link.as_ref().is_some_and(|link| !link.pending.is_empty())
-        };
-        !self.clients.iter().any(waits)
+        self.clients.iter().all(|client| !client.waits())
     }
 
     /// What is not as it should be.
@@ -54,30 +52,35 @@ impl Run {
         for id in self.living() {
             for db in 0..=u64::from(several) {
                 let number = 100 + id.0 * 10 + db;
-                let probe = self.client(number, db, Some(id));
-                let it = &mut self.clients[probe];
-                for (i, (name, key)) in keys(workload, db).into_iter().enumerate() {
-                    it.agenda.push(Source::read(name, key.clone()));
+                let client = self.client(number);
+                let prng = self.clients[client].prng.fork(1);
+                let mut source = Source { workload, prng, client: number, next: 0, padding: 0 };
+                let mut agenda = Vec::new();
+                for (i, name) in keys(workload, db).iter().enumerate() {
+                    agenda.push(args(&[b"GET", name.as_bytes()]));
                     if i == 0 {
-                        let write = it.source.last_write(name, key);
-                        it.agenda.push(write);
+                        agenda.push(source.last_write(name.as_bytes()));
                     }
                 }
-                self.next_in(probe, TICK);
+                self.clients[client].probe = Some(Probe { home: id, db, source, agenda });
+                self.probe_in(client, TICK);
             }
         }
         let end = self.world.now() + PEACE;
         while self.world.now() < end {
             self.go(self.world.now() + TICK)?;
-            if self.clients[first..].iter().all(|probe| probe.agenda.is_empty()) {
+            if self.unanswered(first).is_none() {
                 return Ok(());
             }
         }
-        let left = self.clients[first..].iter().find(|probe| !probe.agenda.is_empty());
-        let text = left.map_or_else(String::new, |probe| {
-            format!("node {:?} has not answered {:?}", probe.home, probe.agenda.last())
-        });
-        Err(Verdict::Stuck(text))
+        Err(Verdict::Stuck(self.unanswered(first).unwrap_or_default()))
+    }
+
+    /// A probe, from the `first` on, that still has something to ask.
+    fn unanswered(&self, first: usize) -> Option<String> {
+        let probes = self.clients[first..].iter().filter_map(|client| client.probe.as_ref());
+        let mut left = probes.filter_map(|probe| Some((probe.home, probe.agenda.last()?)));
+        left.next().map(|(home, asked)| format!("node {home} has not answered {asked:?}"))
     }
 
     /// Every replica of a group reaches the same index, and is then equal (which the onlooker compares).
@@ -86,7 +89,7 @@ impl Run {
         while self.world.now() < end {
             self.go(self.world.now() + TICK)?;
             if self.apart().is_none() {
-                return self.watch.compare(&self.world).map_err(Verdict::Unsafe);
+                return self.watch.compare(&self.world, 1).map_err(Verdict::Unsafe);
             }
         }
         let text = self.apart().unwrap_or_default();

@@ -22,6 +22,27 @@ impl Verdict {
     pub fn is_ok(&self) -> bool {
         *self == Verdict::Ok
     }
+
+    /// What sort of failure it is: the check's words up to numbers, by which failures of one sort are told from
+    /// others. No order of a history is one sort, whatever the history.
+    pub fn sort(&self) -> String {
+        let text = self.to_string();
+        let first = text.lines().next().unwrap_or_default();
+        let linearizable = "not linearizable";
+        if let Some(at) = first.find(linearizable) {
+            return first[..at + linearizable.len()].into();
+        }
+        let mut words = String::new();
+        for c in first.chars() {
+            match c {
+                '0'..='9' if words.ends_with('#') => {}
+                '0'..='9' => words.push('#'),
+                c => words.push(c),
+            }
+        }
+        // Lists of nodes differ in length.
+        words.replace(", n#", "")
+    }
 }
 
 impl fmt::Display for Verdict {
@@ -94,8 +115,19 @@ pub struct Report {
     pub counters: Counters,
     /// Whether it had 200 operations, a third of them overlapping and half answered.
     pub covers: bool,
-    /// Its last lines, if it was asked to tell.
-    pub story: Vec<String>,
-    /// What those lines were told of, and each node's inner life.
+    /// The operations of the history that have no place in it, by their numbers, and those with which they
+    /// quarrel; none where the verdict is about something else.
+    pub guilty: Vec<usize>,
+    /// All operations on the keys of the guilty ones.
+    pub related: Vec<usize>,
+    /// Its last moments, if it was asked to keep them.
     pub moments: Vec<sim::Moment>,
+}
+
+impl Report {
+    /// A line for each moment, but those of a node's inner life.
+    pub fn lines(&self) -> impl Iterator<Item = String> {
+        let told = |moment: &&sim::Moment| !moment.what.is_inner();
+        self.moments.iter().filter(told).map(ToString::to_string)
+    }
 }

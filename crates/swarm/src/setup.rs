@@ -1,5 +1,6 @@
 //! The configuration of a run: drawn from the seed, the faults as well as the cluster and its clients.
 
+use crate::pace::Pace;
 use node::{Config, Member};
 use sim::{NemesisConfig, Ntp, Spread, WorldConfig};
 use stdx::{Duration, NodeId, Planted, Prng, WallClock};
@@ -81,6 +82,8 @@ pub struct Options {
     pub workload: Option<Workload>,
     /// Not drawn, but this.
     pub profile: Option<Profile>,
+    /// Neither cluster nor load is drawn, but this.
+    pub pace: Option<Pace>,
     /// Whether the onlooker compares each applied entry with what is durable on a majority. Off where a planted
     /// bug must show in what clients and replicas see.
     pub witness: bool,
@@ -90,19 +93,41 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Options {
-        let planted = Planted::NONE;
-        Options { planted, faults: true, workload: None, profile: None, witness: true, story: 0 }
+        Options {
+            planted: Planted::NONE,
+            faults: true,
+            workload: None,
+            profile: None,
+            pace: None,
+            witness: true,
+            story: 0,
+        }
     }
 }
 
 /// A run's constants.
 #[derive(Clone, Debug)]
-pub(crate) struct Setup {
-    pub(crate) profile: Profile,
-    pub(crate) workload: Workload,
-    pub(crate) world: WorldConfig,
-    pub(crate) node: Config,
-    pub(crate) segment_bytes: u64,
+pub struct Setup {
+    /// What goes wrong.
+    pub profile: Profile,
+    /// What clients do.
+    pub workload: Workload,
+    /// What the world is like.
+    pub world: WorldConfig,
+    /// What every node is told, but for its number.
+    pub node: Config,
+    /// The size of a log's segments.
+    pub segment_bytes: u64,
+    /// Faults and load end after this long.
+    pub length: Duration,
+    /// [`Options::witness`].
+    pub witness: bool,
+}
+
+/// What a plan is made from.
+#[derive(Clone, Debug)]
+pub(crate) struct Draw {
+    pub(crate) setup: Setup,
     pub(crate) nemesis: Option<NemesisConfig>,
     /// Power cuts: when, and for how long.
     pub(crate) power: Vec<(Duration, Duration)>,
@@ -111,16 +136,17 @@ pub(crate) struct Setup {
     pub(crate) think: Duration,
     /// Longer values make snapshots come sooner.
     pub(crate) padding: usize,
-    /// Faults and load end after this long.
-    pub(crate) length: Duration,
 }
 
 const fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
-impl Setup {
-    pub(crate) fn draw(seed: u64, options: &Options) -> Setup {
+impl Draw {
+    pub(crate) fn of(seed: u64, options: &Options) -> Draw {
+        if let Some(pace) = options.pace {
+            return pace.draw(seed, options);
+        }
         let prng = &mut Prng::new(seed).fork(100);
         // What came later is drawn apart, so that it does not shift what was there.
         let mix = &mut Prng::new(seed).fork(103);
@@ -136,21 +162,27 @@ impl Setup {
             let (poll, error) = (ms(mix.range(50, 1_000)), ms(mix.range(1, 100)));
             world.clock.ntp = Some(Ntp { poll, error });
         }
-        Setup {
+        let setup = Setup {
             profile,
             workload,
             node: node_config(profile, world.nodes, options.planted, prng),
             world,
             segment_bytes: 1 << prng.range(14, 18),
+            length,
+            witness: options.witness,
+        };
+        Draw {
+            setup,
             nemesis: nemesis(profile, workload, prng).map(|faults| mixed(profile, faults, mix)),
             power: power(profile, length, prng),
             clients: prng.range(3, 6),
             think: ms(prng.range(10, 80)),
             padding: if prng.chance(1, 3) { 0 } else { prng.index(400) },
-            length,
         }
     }
+}
 
+impl Setup {
     /// By how much the wall clocks of two nodes may differ: what expiry may be early or late.
     pub(crate) fn clock_error(&self) -> Duration {
         self.world.clock.skew * 2 + ms(2)

@@ -3,6 +3,7 @@
 
 mod mutants;
 mod seeds;
+mod shrinking;
 
 use std::sync::Once;
 

@@ -63,7 +63,7 @@ fn story() {
     let Some(seed) = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()) else { return };
     crate::quiet();
     let report = run_seed(seed, Options { story: 1_000_000, ..Options::default() });
-    report.story.iter().for_each(|line| println!("{line}"));
+    report.lines().for_each(|line| println!("{line}"));
     report.counters.rows().for_each(|(name, times)| println!("{name}: {times}"));
     println!("{:?}, {:?}: {}", report.profile, report.workload, report.verdict);
 }
