@@ -4,6 +4,7 @@
 //! all nodes take a number per node and session; one component is judged without the others, so that one column is
 //! kept at a time and memory stays linear in the history.
 
+use crate::planted::{self, Bug};
 use crate::weak::graph::{Derived, Sorted};
 use crate::weak::levels::key_count;
 use crate::weak::meter::{Meter, Spent};
@@ -71,8 +72,11 @@ impl<'a> Past<'a> {
         for nodes in resolved.sessions() {
             let own = nodes.start == start;
             let known = |by: u32, next: u32| {
-                let end = if own { by } else { start + column[by as usize] };
-                next < end
+                let end = match own {
+                    true => by + u32::from(planted::is(Bug::OwnPast)),
+                    false => start + column[by as usize],
+                };
+                next + u32::from(planted::is(Bug::ShortPast)) < end
             };
             walk(resolved, session, nodes, last, known, &mut visit);
         }
@@ -188,7 +192,7 @@ impl Latest {
         if *place == 0 {
             self.arcs.push(arc);
             *place = u32::try_from(self.arcs.len()).expect("as many as nodes");
-        } else if self.arcs[*place as usize - 1].from < arc.from {
+        } else if self.arcs[*place as usize - 1].from < arc.from && !planted::is(Bug::FirstArc) {
             self.arcs[*place as usize - 1] = arc;
         }
     }
