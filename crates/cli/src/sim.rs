@@ -2,15 +2,15 @@
 
 mod bench;
 mod campaign;
-pub(crate) mod explore;
 mod diagram;
+pub(crate) mod explore;
 mod file;
 mod merge;
 mod progress;
 mod replay;
 mod shard;
-mod stopwatch;
 mod step;
+mod stopwatch;
 mod words;
 
 pub(crate) use shard::write_whole;
