@@ -101,6 +101,9 @@ impl<'h> Compiler<'h> {
     fn survey(&mut self, numbers: &[usize]) {
         let history = self.history();
         for number in numbers {
+            // What only reads and may not have happened says nothing of the order of a list.
+            let vain = history.txns[*number].fate == Fate::Unknown
+                && history.ops(*number).iter().all(|op| matches!(op, Op::ReadList { .. }));
             for op in history.ops(*number) {
                 let fresh = small(self.board.cells.len());
                 let cell = *self.cells.entry(op.key().0).or_insert(fresh);
@@ -110,7 +113,9 @@ impl<'h> Compiler<'h> {
                     self.board.cells.push(cell);
                     self.blind.push((false, false));
                 }
-                self.survey_op(cell as usize, op);
+                if !vain {
+                    self.survey_op(cell as usize, op);
+                }
             }
         }
     }
