@@ -80,7 +80,7 @@ pub fn judge(
         let why = format!("more than {} transactions", facts::MOST);
         return own.map(|level| (level, Judgement::Unknown(why.clone()))).to_vec();
     }
-    let mut scan = Scan::new(history, *options);
+    let mut scan = Scan::new(history, Assumed { options: *options, chains: false });
     let mut facts = Facts::of(history);
     facts.settle(&mut scan.slots);
     let mut builder = graph::Builder::of(&facts);
@@ -91,18 +91,26 @@ pub fn judge(
     verdict::Case { facts: &facts, graph: &mut graph, findings: &findings, scan }.judge(budget)
 }
 
+/// What a scan takes for granted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Assumed {
+    options: Options,
+    /// Whether what is assumed of a version is true of its whole chain: so it is where lost updates are forbidden.
+    chains: bool,
+}
+
 /// Goes through the operations of keys.
 struct Scan {
-    options: Options,
+    assumed: Assumed,
     slots: Slots,
     list: list::List,
     register: register::Register,
 }
 
 impl Scan {
-    fn new(history: &Transactions, options: Options) -> Scan {
+    fn new(history: &Transactions, assumed: Assumed) -> Scan {
         let (list, register) = (list::List::default(), register::Register::default());
-        Scan { options, slots: Slots::of(history), list, register }
+        Scan { assumed, slots: Slots::of(history), list, register }
     }
 
     /// Tells `sink` about every key, or why the budget did not allow it.
@@ -126,7 +134,7 @@ impl Scan {
         match facts.shape(key) {
             Some(Shape::List) => self.list.analyse(facts, key, &mut self.slots, sink),
             Some(Shape::Register) => {
-                self.register.analyse(facts, key, &self.options, &mut self.slots, sink);
+                self.register.analyse(facts, key, self.assumed, &mut self.slots, sink);
             }
             None => {}
         }

@@ -5,7 +5,7 @@ use super::facts::Facts;
 use super::graph::{Builder, Findings, Graph, PROCESS, RW, Space, WR, WW};
 use super::serial::{self, Outcome, Respect};
 use super::sink::Anomaly;
-use super::{Options, Scan, explain, replay, snapshot};
+use super::{Assumed, Options, Scan, explain, replay, snapshot};
 use crate::{Budget, Judgement, Level, Witness};
 
 /// All there is to judge by.
@@ -117,10 +117,10 @@ impl Case<'_> {
         let Known::Open(_) = found else { return found };
         let timed = respect == Respect::Time;
         let options = Options { linearizable_keys: timed, sequential_keys: true };
-        if self.findings.sources.is_empty() || self.scan.options == options {
+        if self.findings.sources.is_empty() {
             return found;
         }
-        let mut scan = Scan::new(self.facts.history, options);
+        let mut scan = Scan::new(self.facts.history, Assumed { options, chains: true });
         let mut builder = Builder::of(self.facts);
         if scan.all(self.facts, &mut builder, budget).is_err() {
             return found;
