@@ -8,7 +8,7 @@ use crate::state::Node;
 use core::fmt;
 use core::hash::Hasher;
 use protocol::{Host, Protocol, Record as _};
-use stdx::{Digest, Now, Position, Prng};
+use stdx::{Digest, Mutant, Now, Position, Prng};
 use storage::{Disk, Log, LogConfig, LogError, Recovery};
 use wire::Batch;
 
@@ -127,6 +127,9 @@ pub fn start<D: Disk>(
     if let Some((at, error)) = unreadable {
         return Err(OpenError::Record(at, error));
     }
+    if config.planted.is(Mutant::ForgetLastRecord) {
+        records.pop();
+    }
     let base = next_base(&config, &mut rng, &records)?;
     let Record::Base { identity, .. } = base else {
         return Err(OpenError::Damaged("its start".into()));
@@ -209,6 +212,7 @@ fn next_base(
             config.cluster
         )));
     }
-    let identity = Identity { life: identity.life + 1, ..identity };
+    let raised = u64::from(!config.planted.is(Mutant::SameLife));
+    let identity = Identity { life: identity.life + raised, ..identity };
     Ok(Record::Base { identity, peers, replicas, lost })
 }

@@ -20,6 +20,7 @@
 //! | `appends` | the same verdict without a search, where a value names its own order |
 //! | `shrink` | [`shrink()`]: the fewest faults, requests and nodes that still fail |
 //! | `explore` | every schedule of a few bare cores: what the group must keep |
+//! | `story` | [`story()`]: what happened, in order, in words |
 //! | `report` | [`Report`], [`Verdict`], [`Counters`] |
 //!
 //! Invariants: the same seed and options give the same [`Report`], digest included; a check never asks which
@@ -44,6 +45,7 @@ mod run;
 mod setup;
 mod shadow;
 mod shrink;
+mod story;
 mod watch;
 mod workload;
 
@@ -54,3 +56,4 @@ pub use report::{Counters, REQUIRED, Report, Verdict};
 pub use run::{run_plan, run_seed, running};
 pub use setup::{Options, Profile, Setup, Workload};
 pub use shrink::{Shrunk, shrink};
+pub use story::story;

@@ -126,6 +126,7 @@ pub(crate) fn ran(plan: &Plan, story: usize, steps: u64) -> Ran {
         }
     };
     let Finding { verdict, guilty } = finding;
+    let related = run.seen.related(&guilty);
     run.finish_counting();
     let moments = run.world.trace().map_or_else(Vec::new, |t| t.moments().cloned().collect());
     let history = &run.seen.history;
@@ -133,8 +134,18 @@ pub(crate) fn ran(plan: &Plan, story: usize, steps: u64) -> Ran {
     let covers = all >= 200 && lap * 3 >= all && ok * 2 >= all;
     let digest = run.world.digest();
     let (seed, counters, asked) = (plan.seed, run.counters, run.asked);
-    let report =
-        Report { seed, profile, workload, verdict, guilty, digest, counters, covers, moments };
+    let report = Report {
+        seed,
+        profile,
+        workload,
+        verdict,
+        guilty,
+        related,
+        digest,
+        counters,
+        covers,
+        moments,
+    };
     Ran { report, asked }
 }
 
@@ -234,6 +245,9 @@ impl Run {
                     }
                 }
             }
+        }
+        if !self.watch.anew(&self.world) {
+            return Ok(());
         }
         self.watch.look(&self.world, self.load, &mut self.counters).map_err(Verdict::Unsafe)?;
         self.watch.compare(&self.world, COMPARE).map_err(Verdict::Unsafe)

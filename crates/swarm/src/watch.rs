@@ -17,11 +17,20 @@ pub(crate) struct Watch {
     digests: BTreeMap<(GroupId, u64), (u64, NodeId)>,
     /// Per replica: the applied index whose durability was looked at, and the one whose digest was.
     looked: BTreeMap<(NodeId, GroupId), (u64, u64)>,
+    /// The turns that nodes had taken at the last look, and their starts.
+    when: (u64, u64),
 }
 
 impl Watch {
     pub(crate) fn new(witness: bool) -> Watch {
         Watch { witness, ..Watch::default() }
+    }
+
+    /// Whether any node may have changed since this was last asked.
+    pub(crate) fn anew(&mut self, world: &World<NodeBoot>) -> bool {
+        let counters = world.counters();
+        let when = (counters.turns, counters.restarts);
+        std::mem::replace(&mut self.when, when) != when
     }
 
     /// Election safety, and: what is applied anywhere is durable on a majority of its group.

@@ -130,12 +130,7 @@ impl Model for RaftWorld {
         requests
     }
 
-    fn watch(
-        &self,
-        told: &mut Told,
-        node: NodeId,
-        seen: &Seen<'_, Raft>,
-    ) -> Result<(), String> {
+    fn watch(&self, told: &mut Told, node: NodeId, seen: &Seen<'_, Raft>) -> Result<(), String> {
         match seen {
             Seen::Asked(Request::Read { context }) => {
                 told.reads.insert(*context, told.chain.len());
