@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use stdx::Prng;
 
 /// No judgement takes longer.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(20);
 /// So many operations in all histories of a small size together, if not more.
 const ENOUGH: usize = 20_000;
 const MOST_SEEDS: usize = 20;
