@@ -11,10 +11,7 @@ const SYNCHRONOUS: Duration = Duration::from_millis(5);
 impl<B: Boot> World<B> {
     /// Carries out a fault now.
     pub fn apply(&mut self, fault: &Fault) {
-        self.record(fault.node(), || What::Fault {
-            name: fault.name(),
-            text: fault.to_string(),
-        });
+        self.record(fault.node(), || What::Fault { name: fault.name(), text: fault.to_string() });
         match fault {
             Fault::Crash(node) => self.crash_soon(*node),
             Fault::Restart(node) => self.restart(*node),

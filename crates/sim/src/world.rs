@@ -297,7 +297,7 @@ impl<B: Boot> World<B> {
             })
             .collect::<Vec<_>>();
         let mut world = World {
-            net: Network::new(nodes.len(), config.net, config.held, root.fork(2)),
+            net: Network::new(nodes.len(), config.net, config.held, &root.fork(2)),
             misfortune: root.fork(4),
             clocks: root.fork(5),
             root,

@@ -54,6 +54,6 @@ pub use pace::Pace;
 pub use plan::{Plan, Request};
 pub use report::{Counters, REQUIRED, Report, Verdict};
 pub use run::{run_plan, run_seed, running};
-pub use story::story;
 pub use setup::{Options, Profile, Setup, Workload};
 pub use shrink::{Shrunk, shrink};
+pub use story::story;

@@ -38,13 +38,7 @@ pub fn story(plan: &Plan, report: &Report) -> Vec<String> {
     }
     let all = lines.len();
     let mut left_out = BTreeSet::new();
-    for weight in [
-        Weight::Other,
-        Weight::Related,
-        Weight::Leader,
-        Weight::Fault,
-        Weight::Guilty,
-    ] {
+    for weight in [Weight::Other, Weight::Related, Weight::Leader, Weight::Fault, Weight::Guilty] {
         // What comes last is nearest to the failure.
         let mut spare = lines.len().saturating_sub(LINES);
         lines.retain(|line| {
@@ -63,7 +57,11 @@ pub fn story(plan: &Plan, report: &Report) -> Vec<String> {
     }));
     if !left_out.is_empty() {
         let whats: Vec<&str> = left_out.into_iter().map(Weight::name).collect();
-        told.push(format!("({} earlier lines are left out: {})", all - lines.len(), whats.join(", ")));
+        told.push(format!(
+            "({} earlier lines are left out: {})",
+            all - lines.len(),
+            whats.join(", ")
+        ));
     }
     told.extend(verdict(report));
     told
@@ -71,7 +69,7 @@ pub fn story(plan: &Plan, report: &Report) -> Vec<String> {
 
 /// The verdict; of a long sub-history the end.
 fn verdict(report: &Report) -> Vec<String> {
-    let text = format!("verdict: {}", report.verdict);
+    let text = without_padding(&format!("verdict: {}", report.verdict));
     let mut lines: Vec<String> = text.lines().map(String::from).collect();
     if lines.len() > LINES / 2 {
         let spare = lines.len() - LINES / 2;
@@ -113,12 +111,11 @@ fn without_padding(text: &str) -> String {
 }
 
 fn heading(plan: &Plan, report: &Report) -> String {
-    let count = |count: usize, what: &str| {
-        format!("{count} {what}{}", if count == 1 { "" } else { "s" })
-    };
+    let count =
+        |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
     let nodes = usize::try_from(plan.setup.world.nodes).unwrap_or(usize::MAX);
     format!(
-        "seed {}, faults {:?}, workload {:?}: {}, {}, {}, {}",
+        "chance from seed {}, profile {:?}, workload {:?}: {}, {}, {}, {}",
         plan.seed,
         report.profile,
         report.workload,
