@@ -170,7 +170,7 @@ fn a_digest_tells_what_is_held_back_but_not_how_long_the_log_is() {
     assert_eq!(asked(0, &held), asked(5, &held));
     let all = [
         asked(0, &[]),
-        asked(0, &[write.clone()]),
+        asked(0, core::slice::from_ref(&write)),
         asked(0, &held),
         asked(0, &[write.clone(), Ask::Say(3)]),
         asked(0, &[write.clone(), write.clone()]),

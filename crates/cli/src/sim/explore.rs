@@ -163,3 +163,6 @@ impl Watch {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
