@@ -13,10 +13,12 @@
 //! | `history` | [`History`]: who called what when, and what came back |
 //! | `text` | histories as JSON lines, errors with line and column |
 //! | `format` | histories of any source, told apart by content, into [`Transactions`] |
+//! | `generate` | histories whose verdict is known by construction, from a seed |
 //! | `model` | [`Model`]: a specification; `register`, `counter` and `kv` are some |
 //! | `linear` | [`linearizable`]: the verdict within a budget |
 //! | `map` | the consistency map of a history: every level at once |
-//! | `search` | the search for an order of one set of keys |
+//! | `order` | strict serializable, linearizable, sequential, serializable: one order of everything |
+//! | `search` | the search for an order of items on objects of any kind |
 //! | `shrink` | from a violation to the smallest part of the history that still is one |
 //! | `simple` | checks that need no search |
 //!
@@ -29,6 +31,7 @@ pub mod causal;
 pub mod convergence;
 mod describe;
 pub mod format;
+pub mod generate;
 mod history;
 pub mod isolation;
 pub mod kv;

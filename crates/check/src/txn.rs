@@ -312,6 +312,11 @@ impl Transactions {
         txn.first as usize..txn.first as usize + txn.len as usize
     }
 
+    /// Puts another operation in the place of number `at` of the flat array.
+    pub(crate) fn change(&mut self, at: usize, op: Op) {
+        self.ops[at] = op;
+    }
+
     /// All operations, flat.
     pub fn all_ops(&self) -> &[Op] {
         &self.ops

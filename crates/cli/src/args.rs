@@ -167,11 +167,14 @@ pub(crate) enum Mix {
 }
 
 /// `atoll check`
+///
+/// Exits with 0 if what was asked for holds (without --model: every level that speaks of the history), 1 on a
+/// violation, 2 if nobody knows, 64 on a wrong command line, 65 if the history cannot be read (docs/checking.md).
 #[derive(Debug, clap::Args)]
 pub(crate) struct Check {
     /// The history; `-` is standard input
     pub(crate) file: PathBuf,
-    /// Judge this level only; without it, the map of all levels is printed
+    /// Judge this level only, by itself; without it, the map of all levels is printed
     #[arg(long, value_name = "LEVEL")]
     pub(crate) model: Option<check::Level>,
     /// What the file is; without it, its content tells
@@ -186,18 +189,21 @@ pub(crate) struct Check {
     /// What a Jepsen history is about, where its words do not tell: register, counter, set, list, queue
     #[arg(long, value_parser = object)]
     pub(crate) object: Option<check::format::Object>,
-    /// By how much a read may lag, in the file's unit of time
+    /// By how much a read may lag, in the file's unit of time (Atoll's own and Jepsen's: nanoseconds)
     #[arg(long, value_name = "TIME")]
     pub(crate) staleness: Option<u64>,
     /// Seconds after which the verdict is `unknown`
-    #[arg(long, default_value_t = 60)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pub(crate) time: u64,
     /// MiB of memory beyond which the verdict is `unknown`
-    #[arg(long, default_value_t = 4_096)]
+    #[arg(long, value_name = "MIB", default_value_t = 4_096)]
     pub(crate) memory: u64,
-    /// Draw the smallest violation into this HTML file
+    /// Draw the violation of the strongest level into this HTML file
     #[arg(long, value_name = "FILE")]
     pub(crate) html: Option<PathBuf>,
+    /// Print one JSON object instead of text
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
@@ -249,6 +255,14 @@ pub(crate) enum SimVerb {
     ///
     /// Exits as `run` does, and with 65 if the file cannot be read.
     Replay(Replay),
+    /// Measure how fast the simulator itself is, on one core
+    Bench {
+        /// How many runs of each kind
+        #[arg(long, default_value_t = 6)]
+        runs: u64,
+        #[arg(long)]
+        w: Option<usize>,
+    },
     /// Sum up the shards of a campaign; says what is missing (exit code 4)
     Merge {
         /// The folder that `run --out` wrote to

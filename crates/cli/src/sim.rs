@@ -1,5 +1,6 @@
 //! `atoll sim`: the same node code in a deterministic world, from seeds (docs/simulator.md).
 
+mod bench;
 mod campaign;
 mod diagram;
 mod file;
@@ -8,6 +9,7 @@ mod progress;
 mod replay;
 mod shard;
 mod step;
+mod stopwatch;
 mod words;
 
 pub(crate) use shard::write_whole;
@@ -20,6 +22,7 @@ pub(crate) fn run(args: &Sim) -> Result<ExitCode, Failure> {
     match &args.verb {
         SimVerb::Run(args) => campaign::run(args),
         SimVerb::Replay(args) => Ok(replay::run(args)),
+        SimVerb::Bench { runs, w } => bench::run(*runs, *w),
         SimVerb::Merge { dir } => {
             let merged = merge::merge(dir)?;
             out::line(format_args!("{}", merged.text));
@@ -40,15 +43,6 @@ pub(crate) enum End {
 }
 
 impl End {
-    pub(crate) fn of_report(report: &swarm::Report) -> End {
-        match report.verdict {
-            swarm::Verdict::Ok => End::Ok,
-            swarm::Verdict::Unsafe(_) => End::Unsafe,
-            swarm::Verdict::Stuck(_) => End::NoProgress,
-            swarm::Verdict::Undecided(_) => End::Undecided,
-        }
-    }
-
     pub(crate) fn of(verdict: &str) -> End {
         match verdict {
             "ok" => End::Ok,

@@ -249,7 +249,10 @@ impl Db {
             digest.write(&bytes);
         });
         digest.write_u64(self.table.len() as u64);
-        self.removals.iter().for_each(|count| digest.write_u64(*count));
+        for (bucket, count) in self.removals.iter().enumerate().filter(|(_, count)| **count > 0) {
+            digest.write_u64(bucket as u64);
+            digest.write_u64(*count);
+        }
         digest.finish()
     }
 

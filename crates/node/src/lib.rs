@@ -48,7 +48,7 @@ pub use catalog::{CATALOG_GROUP, Catalog, DEFAULT_GROUP, Keyspace};
 pub use group::Group;
 pub use machine::Machine;
 pub use message::{Content, GroupId, Identity, Packet, Record, Replica};
-pub use open::{OpenError, Opened, open};
+pub use open::{OpenError, Opened, open, start};
 pub use proposal::{Body, Item, Operation, Outcome, Proposal, Session};
 pub use recover::Start;
 pub use state::Node;

@@ -187,7 +187,7 @@ impl Machine {
         if let Some(epoch) = self.stale(&proposal.body) {
             return Outcome::Stale(epoch);
         }
-        let time = self.time.millis();
+        let (time, planted) = (self.time.millis(), self.planted);
         let mut cx = Context { now_ms: time, committed_ms: time, index, seed: proposal.seed };
         match (&mut self.state, &proposal.body.operation) {
             (State::Keyspace(keys), Operation::Batch(items)) => {
@@ -200,6 +200,9 @@ impl Machine {
                     cx.seed = Prng::new(cx.seed).next_u64();
                 }
                 Outcome::Done(replies.list)
+            }
+            (State::Keyspace(_), Operation::Fence { .. }) if planted.is(Mutant::SkipFence) => {
+                Outcome::Done(vec![Reply::ok()])
             }
             (State::Keyspace(keys), Operation::Fence { name, epoch }) => {
                 let fence = keys.fences.entry(name.clone()).or_default();
@@ -249,7 +252,8 @@ impl Machine {
         }
         self.prepare(&body.operation).map_err(NotYet::Missing)?;
         let now_ms = self.time.max(wall).millis();
-        let committed_ms = self.time.millis();
+        let early = self.planted.is(Mutant::ReadBeforeExpiry);
+        let committed_ms = if early { now_ms } else { self.time.millis() };
         let cx = Context { now_ms, committed_ms, index: self.applied, seed };
         let keys = match &mut self.state {
             State::Keyspace(keys) => keys,

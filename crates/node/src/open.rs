@@ -8,8 +8,8 @@ use crate::state::Node;
 use core::fmt;
 use core::hash::Hasher;
 use protocol::{Host, Protocol, Record as _};
-use stdx::{Digest, Now, Position, Prng};
-use storage::{Disk, Log, LogConfig, LogError};
+use stdx::{Digest, Mutant, Now, Position, Prng};
+use storage::{Disk, Log, LogConfig, LogError, Recovery};
 use wire::Batch;
 
 /// Inputs queued for a node at most; each connection and each peer is bounded by itself as well.
@@ -97,10 +97,20 @@ pub fn open<D: Disk>(
     log: LogConfig,
     config: Config,
     now: Now,
+    rng: Prng,
+) -> Result<Opened<D>, OpenError> {
+    validate(&config)?;
+    start(Log::open(disk, log).map_err(OpenError::Log)?, config, now, rng)
+}
+
+/// As [`open`], for one who has opened the log and perhaps read it.
+pub fn start<D: Disk>(
+    (mut log, recovery): (Log<D>, Recovery),
+    config: Config,
+    now: Now,
     mut rng: Prng,
 ) -> Result<Opened<D>, OpenError> {
     validate(&config)?;
-    let (mut log, recovery) = Log::open(disk, log).map_err(OpenError::Log)?;
     for damage in &recovery.damage {
         if touches_identity(damage.groups) {
             let place = format!("{} offset {}", damage.file, damage.offset);
@@ -116,6 +126,9 @@ pub fn open<D: Disk>(
     .map_err(OpenError::Log)?;
     if let Some((at, error)) = unreadable {
         return Err(OpenError::Record(at, error));
+    }
+    if config.planted.is(Mutant::ForgetLastRecord) {
+        records.pop();
     }
     let base = next_base(&config, &mut rng, &records)?;
     let Record::Base { identity, .. } = base else {
@@ -199,6 +212,7 @@ fn next_base(
             config.cluster
         )));
     }
-    let identity = Identity { life: identity.life + 1, ..identity };
+    let raised = u64::from(!config.planted.is(Mutant::SameLife));
+    let identity = Identity { life: identity.life + raised, ..identity };
     Ok(Record::Base { identity, peers, replicas, lost })
 }

@@ -262,7 +262,8 @@ impl Node {
         self.logged += bytes.len() as u64;
         let staging = group.staging.as_mut().expect("staged or added to");
         staging.bytes += bytes.len() as u64;
-        let complete = last && staging.machine.applied() == mark.index;
+        let part = self.config.planted.is(Mutant::InstallPart);
+        let complete = (last || part) && staging.machine.applied() == mark.index;
         out.persist(Record::Chunk { group: id, index: mark.index, seq, bytes });
         if complete {
             self.drive(now, id, Input::Request(raft::Request::Installed { mark }), out);
@@ -277,7 +278,9 @@ impl Node {
         assert!(mark.index >= group.machine.applied(), "a snapshot took the state back");
         group.view = None; // A view of the state that is gone.
         group.machine = staging.machine;
-        group.applied_term = mark.term;
+        if !self.config.planted.is(Mutant::ForgetAppliedTerm) {
+            group.applied_term = mark.term;
+        }
         group.queue.clear();
         group.paused = None;
         group.snapshots += 1;

@@ -5,8 +5,10 @@
 //! [`Action`]s in order, and reports [`Host::synced`] or [`Host::sync_failed`]. A crash may fall between any
 //! two actions.
 
-use crate::{Effects, Input, Protocol, Record};
+use crate::{Digest, Effects, Input, Protocol, Record, Renaming};
 use alloc::collections::VecDeque;
+use alloc::format;
+use core::hash::{Hash, Hasher};
 use stdx::{Instant, Mutant, NodeId, Now, Planted, Position};
 use wire::{Batch, Wire};
 
@@ -85,6 +87,11 @@ impl<P: Protocol> Host<P> {
     /// The core, to look at.
     pub fn core(&self) -> &P {
         &self.core
+    }
+
+    /// The core, for another host.
+    pub fn into_core(self) -> P {
+        self.core
     }
 
     /// The position up to which the log is durable.
@@ -240,6 +247,78 @@ impl<P: Protocol> Host<P> {
             let end = self.staged.end();
             self.writing = Some(end);
             actions.push_back(Action::Write(core::mem::replace(&mut self.staged, Batch::new(end))));
+        }
+    }
+}
+
+impl<P: Protocol> Clone for Held<P>
+where
+    P::Output: Clone,
+{
+    fn clone(&self) -> Held<P> {
+        match self {
+            Held::Send(to, message) => Held::Send(*to, message.clone()),
+            Held::Output(output) => Held::Output(output.clone()),
+            Held::Release(before) => Held::Release(*before),
+        }
+    }
+}
+
+/// For the explorer, which goes on from one state in many ways.
+impl<P: Protocol> Clone for Host<P>
+where
+    P::Request: Clone,
+    P::Output: Clone,
+{
+    fn clone(&self) -> Host<P> {
+        assert!(self.effects.is_empty(), "a copy in the middle of a turn");
+        Host {
+            me: self.me,
+            core: self.core.clone(),
+            effects: Effects::new(self.effects.reached),
+            inputs: self.inputs.clone(),
+            capacity: self.capacity,
+            held: self.held.clone(),
+            staged: self.staged.clone(),
+            writing: self.writing,
+            durable: self.durable,
+            stopped: self.stopped,
+            planted: self.planted,
+            stale_now: self.stale_now,
+        }
+    }
+}
+
+impl<P: Protocol> Host<P> {
+    /// For the explorer, between turns and with no input queued: the core's digest, and what is held back or
+    /// waits to be written. Positions count from the durable one, so that an older log is no other state;
+    /// outputs have no encoding and are told apart by their text.
+    pub fn digest(&self, names: &Renaming, into: &mut Digest)
+    where
+        P::Output: core::fmt::Debug,
+    {
+        assert!(self.inputs.is_empty() && self.effects.is_empty(), "a digest of a busy host");
+        self.core.digest(names, into);
+        let ahead = |at: Position| at.0.saturating_sub(self.durable.0);
+        (self.core.deadline().is_some(), self.stopped, self.held.len()).hash(into);
+        for (stamp, held) in &self.held {
+            ahead(*stamp).hash(into);
+            match held {
+                Held::Send(to, message) => {
+                    (0u8, names.of(*to)).hash(into);
+                    into.write(&wire::encode(message));
+                }
+                Held::Output(output) => {
+                    1u8.hash(into);
+                    into.write(format!("{output:?}").as_bytes());
+                }
+                Held::Release(before) => (2u8, before.0.wrapping_sub(self.durable.0)).hash(into),
+            }
+        }
+        self.writing.map(ahead).hash(into);
+        for (at, group, bytes) in self.staged.records() {
+            (ahead(at), group).hash(into);
+            into.write(bytes);
         }
     }
 }

@@ -48,6 +48,10 @@ impl Raft {
         let Role::Leader(leader) = &mut self.role else { return };
         let asked = leader.reads.asked.drain(..).flat_map(|(_, _, contexts)| contexts);
         for context in asked.chain(leader.reads.waiting.drain(..)) {
+            if self.config.planted.is(Mutant::ReadAfterStepDown) {
+                out.output_early(Output::ReadReady { context, index: self.commit });
+                continue;
+            }
             // Early: a refusal promises nothing.
             out.output_early(Output::ReadRefused { context, leader: None });
         }

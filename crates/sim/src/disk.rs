@@ -3,6 +3,9 @@
 //! A file is what reads see, what is on the platter, and every version of each sector in between. Names are
 //! durable apart from content: a file created but not folder-synced may vanish, one removed may come back.
 
+mod image;
+
+use image::{Image, Sector};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use stdx::Prng;
@@ -64,11 +67,11 @@ pub struct SyncRecord {
 #[derive(Clone, Debug, Default)]
 struct File {
     /// What reads see.
-    current: Vec<u8>,
+    current: Image,
     /// What is on the platter.
-    durable: Vec<u8>,
+    durable: Image,
     /// Versions of sectors written since the last sync, oldest first.
-    unsynced: BTreeMap<usize, Vec<Vec<u8>>>,
+    unsynced: BTreeMap<usize, Vec<Sector>>,
 }
 
 /// A folder of files in memory, which forgets like a real one. Deterministic.
@@ -99,34 +102,29 @@ impl File {
     fn write(&mut self, offset: usize, bytes: &[u8], stale: Option<u64>) {
         let end = offset + bytes.len();
         if self.current.len() < end {
-            self.current.resize(end, 0);
+            self.current.resize(end);
         }
-        for sector in offset / SECTOR..end.div_ceil(SECTOR) {
-            let first = offset / SECTOR;
+        let first = offset / SECTOR;
+        for sector in first..end.div_ceil(SECTOR) {
             if stale.is_some_and(|skip| first + at(skip) == sector) {
                 continue;
             }
             let from = offset.max(sector * SECTOR);
             let to = end.min((sector + 1) * SECTOR);
-            self.current[from..to].copy_from_slice(&bytes[from - offset..to - offset]);
-            let version = self.sector(sector);
+            self.current.write(from, &bytes[from - offset..to - offset]);
+            let version = self.current.sector(sector).clone();
             self.unsynced.entry(sector).or_default().push(version);
         }
-    }
-
-    fn sector(&self, sector: usize) -> Vec<u8> {
-        let end = self.current.len().min((sector + 1) * SECTOR);
-        self.current[sector * SECTOR..end].to_vec()
     }
 
     /// Everything written is on the platter; answers which ranges are new there.
     fn sync(&mut self) -> Vec<Range<u64>> {
         let mut ranges: Vec<Range<u64>> = Vec::new();
-        self.durable.resize(self.current.len(), 0);
+        self.durable.resize(self.current.len());
         for sector in core::mem::take(&mut self.unsynced).into_keys() {
+            self.durable.set_sector(sector, self.current.sector(sector).clone());
             let from = sector * SECTOR;
             let to = self.current.len().min(from + SECTOR);
-            self.durable[from..to].copy_from_slice(&self.current[from..to]);
             match ranges.last_mut() {
                 Some(last) if last.end == from as u64 => last.end = to as u64,
                 _ => ranges.push(from as u64..to as u64),
@@ -144,7 +142,7 @@ impl File {
                 1 => new,
                 _ => at(prng.range(old as u64, new as u64)),
             };
-            self.durable.resize(len, 0);
+            self.durable.resize(len);
         }
         for (sector, versions) in core::mem::take(&mut self.unsynced) {
             let from = sector * SECTOR;
@@ -154,10 +152,10 @@ impl File {
             };
             // A torn sector: the beginning of one version, the rest of what stood there.
             let torn = prng.chance(torn_per_mille, 1000);
-            let len = if torn { prng.index(version.len() + 1) } else { version.len() };
+            let len = if torn { prng.index(SECTOR + 1) } else { SECTOR };
             let to = self.durable.len().min(from + len);
             if from < to {
-                self.durable[from..to].copy_from_slice(&version[..to - from]);
+                self.durable.write(from, &version[..to - from]);
             }
         }
         self.current.clone_from(&self.durable);
@@ -212,9 +210,10 @@ impl SimDisk {
             Fault::BitFlip { file, bit } => {
                 let file = self.files.get_mut(&file).expect("a bit of a file that exists");
                 let (byte, mask) = (at(bit / 8), 1 << (bit % 8));
-                file.current[byte] ^= mask;
-                if let Some(byte) = file.durable.get_mut(byte) {
-                    *byte ^= mask;
+                for image in [&mut file.current, &mut file.durable] {
+                    if let [held] = image.bytes(byte, byte + 1)[..] {
+                        image.write(byte, &[held ^ mask]);
+                    }
                 }
             }
             Fault::Misdirected { file, offset } => {
@@ -282,14 +281,14 @@ impl SimDisk {
         !self.created.contains(file)
             && self.files.get(file).is_some_and(|found| {
                 found.durable.len() >= to
-                    && found.durable[from..to] == found.current[from..to]
+                    && found.durable.bytes(from, to) == found.current.bytes(from, to)
                     && found.unsynced.range(from / SECTOR..to.div_ceil(SECTOR)).next().is_none()
             })
     }
 
     /// What reads see of a file.
-    pub fn content(&self, file: &str) -> Option<&[u8]> {
-        self.files.get(file).map(|file| &*file.current)
+    pub fn content(&self, file: &str) -> Option<Vec<u8>> {
+        self.files.get(file).map(|file| file.current.bytes(0, file.current.len()))
     }
 
     fn used(&self) -> u64 {
@@ -310,25 +309,30 @@ impl Disk for SimDisk {
 
     fn read_at(&mut self, file: &str, offset: u64, into: &mut [u8]) -> Result<(), DiskError> {
         let found = self.files.get(file).ok_or_else(|| error("read", file, "no such file"))?;
-        let bytes = found.current.get(at(offset)..at(offset) + into.len());
-        into.copy_from_slice(bytes.ok_or_else(|| error("read", file, "past the end"))?);
-        Ok(())
+        let there = found.current.read(at(offset), into);
+        if there { Ok(()) } else { Err(error("read", file, "past the end")) }
     }
 
     fn write_at(&mut self, file: &str, offset: u64, bytes: &[u8]) -> Result<(), DiskError> {
-        let (file, offset) = match self.misdirect.take() {
-            Some((file, offset)) => (file, offset),
-            None => (file.to_string(), offset),
+        let elsewhere = self.misdirect.take();
+        let (file, offset) = match &elsewhere {
+            Some((file, offset)) => (file.as_str(), *offset),
+            None => (file, offset),
         };
-        let needs = self.used() + self.grows(&file, offset + bytes.len() as u64);
-        if self.capacity.is_some_and(|capacity| needs > capacity) {
-            return Err(error("write", &file, "no space left on device"));
-        }
-        if !self.files.contains_key(&file) && !self.removed.contains_key(&file) {
-            self.created.insert(file.clone());
+        if let Some(capacity) = self.capacity
+            && self.used() + self.grows(file, offset + bytes.len() as u64) > capacity
+        {
+            return Err(error("write", file, "no space left on device"));
         }
         let stale = self.stale.take();
-        self.files.entry(file).or_default().write(at(offset), bytes, stale);
+        if let Some(found) = self.files.get_mut(file) {
+            found.write(at(offset), bytes, stale);
+            return Ok(());
+        }
+        if !self.removed.contains_key(file) {
+            self.created.insert(file.to_string());
+        }
+        self.files.entry(file.to_string()).or_default().write(at(offset), bytes, stale);
         Ok(())
     }
 

@@ -1,6 +1,6 @@
 //! Faults as data: what a nemesis plans and a world carries out.
 
-use crate::{Model, Spread};
+use crate::{Byzantine, Model, Spread};
 use std::fmt;
 use stdx::{Duration, NodeId, NodeSet};
 
@@ -61,11 +61,13 @@ pub enum Fault {
     Misdirect(NodeId, u64),
     /// The node's wall clock jumps by so many microseconds.
     ClockJump(NodeId, i64),
+    /// The node lies to its peers like this, until healed; it does not know it.
+    Byzantine(NodeId, Byzantine),
     /// The power of all nodes fails: all crash, now.
     PowerOff,
     /// The power is back: every node that may starts again.
     PowerOn,
-    /// Cuts, clogs, losses, delays, omissions and all that is slow or full end; nodes stay as they are, and
+    /// Cuts, clogs, losses, delays, lies, omissions and all that is slow or full end; nodes stay as they are, and
     /// so does what is damaged.
     Heal,
     /// `Heal`, and every node that may is up and runs.
@@ -111,6 +113,7 @@ impl Fault {
             Fault::BitRot(..) => Some(Model::BitRot),
             Fault::Misdirect(..) => Some(Model::MisdirectedWrite),
             Fault::ClockJump(..) => Some(Model::ClockJump),
+            Fault::Byzantine(..) => Some(Model::Byzantine),
             Fault::Restart(_)
             | Fault::Release(..)
             | Fault::PowerOn
@@ -148,6 +151,10 @@ impl Fault {
             Fault::BitRot(node, bit) => Fault::BitRot(name(*node)?, *bit),
             Fault::Misdirect(node, byte) => Fault::Misdirect(name(*node)?, *byte),
             Fault::ClockJump(node, micros) => Fault::ClockJump(name(*node)?, *micros),
+            Fault::Byzantine(node, how) => {
+                let silent_to = how.silent_to.iter().filter_map(name).collect();
+                Fault::Byzantine(name(*node)?, Byzantine { silent_to, ..how.clone() })
+            }
             Fault::Loss(_)
             | Fault::Duplicate(_)
             | Fault::Reorder(_)
@@ -178,7 +185,8 @@ impl Fault {
             | Fault::FullDisk(node)
             | Fault::BitRot(node, _)
             | Fault::Misdirect(node, _)
-            | Fault::ClockJump(node, _) => Some(*node),
+            | Fault::ClockJump(node, _)
+            | Fault::Byzantine(node, _) => Some(*node),
             Fault::Isolate(_)
             | Fault::OneWay(..)
             | Fault::Bridge { .. }
@@ -202,6 +210,7 @@ impl fmt::Display for Fault {
             Fault::Restart(node) => write!(f, "node {node} may start again"),
             Fault::CrashStop(node) => write!(f, "node {node} stops for good"),
             Fault::FailStop(node) => write!(f, "node {node} stops for good, and all are told"),
+            Fault::Byzantine(node, _) => write!(f, "node {node} turns Byzantine"),
             Fault::Pause(node, span) => write!(f, "node {node} takes no turn for {span:.1?}"),
             Fault::SlowNode(node, slow) => write!(f, "node {node} is slow: a turn takes {slow}"),
             Fault::SendOmission(node, ppm) => {

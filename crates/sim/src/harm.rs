@@ -58,6 +58,7 @@ impl<B: Boot> World<B> {
                 self.nodes[index].clock.jump(*micros);
                 self.counters.clock_jumps += 1;
             }
+            Fault::Byzantine(node, how) => self.corrupt(*node, how.clone()),
             Fault::PowerOff => {
                 self.counters.power_failures += 1;
                 (0..self.nodes.len()).for_each(|index| self.down(index, Why::Crash));
@@ -226,6 +227,9 @@ impl<B: Boot> World<B> {
             node.sync = self.config.disk.sync;
             node.turn = self.config.turn;
             node.omits = (0, 0);
+            if let Some(liar) = &mut node.liar {
+                liar.stop();
+            }
             if let Some(on) = node.disk_mut() {
                 on.make_room();
             }

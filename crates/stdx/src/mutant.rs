@@ -35,10 +35,38 @@ pub enum Mutant {
     ReadBeforeApply,
     /// node: a follower answers reads from its own state.
     ReadAtFollower,
+    /// raft: a leader that gives up answers the reads whose round was not confirmed.
+    ReadAfterStepDown,
+    /// raft: a read joins the heartbeat round that is under way already.
+    ReadJoinsRound,
+    /// node: a read of a key that is due does not wait until its expiry is committed.
+    ReadBeforeExpiry,
+    /// node: keys whose prefix became a keyspace are not fenced.
+    SkipFence,
+    /// node: a snapshot is installed once its first chunk is there.
+    InstallPart,
+    /// node: the term of a snapshot's last entry is not remembered when it is installed.
+    ForgetAppliedTerm,
+    /// node: an answer to a request of an earlier life is taken for one of this life.
+    AnswerOfEarlierLife,
+    /// node: a node starts again in the life it had.
+    SameLife,
+    /// node: a start does not read the last record of its log.
+    ForgetLastRecord,
+    /// storage: recovery counts the records of a batch that is not whole.
+    CountTorn,
+    /// storage: what only the page cache holds after a kill is not written again.
+    SkipSettle,
+    /// storage: the name of a new segment is not made durable.
+    SkipFolderSync,
     /// storage: recovery does not erase what lies past a torn tail.
     KeepPastTail,
     /// storage: the log forgets a snapshot's predecessor before the snapshot is durable.
     ReleaseEarly,
+    /// explorer: states that differ only in what is in flight count as one.
+    ForgetFlight,
+    /// explorer: a crash keeps the write that was under way.
+    CrashKeepsWrite,
 }
 
 /// Which mutant is planted, if any.

@@ -29,6 +29,15 @@ impl Seen {
                 longest.insert(key, value);
             }
         }
+        // By key and token: where it stands, each time it does.
+        let mut stands: BTreeMap<(&Bytes, &[u8]), Vec<usize>> = BTreeMap::new();
+        for (key, whole) in &longest {
+            let mut at = 0;
+            for token in whole.split_inclusive(|byte| *byte == b' ') {
+                stands.entry((key, token)).or_default().push(at);
+                at += token.len();
+            }
+        }
         let mut places: BTreeMap<&Bytes, Vec<Place>> = BTreeMap::new();
         for (number, op) in self.history.operations.iter().enumerate() {
             let [part] = op.op.as_slice() else {
@@ -49,10 +58,9 @@ impl Seen {
                 },
                 (Command::Get, _) => None,
                 (Command::Append(token), outcome) => {
-                    let mut at = whole.windows(token.len()).enumerate();
-                    let mut found = at.by_ref().filter(|(_, w)| *w == &token[..]).map(|(at, _)| at);
-                    let first = found.next().map(|from| (from, from + token.len()));
-                    if found.next().is_some() {
+                    let found = stands.get(&(&part.key, &token[..])).map_or(&[][..], Vec::as_slice);
+                    let first = found.first().map(|from| (*from, from + token.len()));
+                    if found.len() > 1 {
                         return fail("was appended twice");
                     }
                     match (outcome, first) {

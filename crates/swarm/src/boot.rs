@@ -1,9 +1,9 @@
-//! Makes nodes for the world, exactly as the server does: by [`node::open`].
+//! Makes nodes for the world, as the server does by [`node::start`].
 
 use crate::describe::describe;
 use crate::shadow::Shadow;
 use node::{Config, Content, Event, Group, GroupId, Node, Packet};
-use sim::{Boot, BootFailed, Booted, SimDisk, Start};
+use sim::{Boot, BootFailed, Booted, Start};
 use stdx::{NodeId, Planted, Position};
 use storage::{Log, LogConfig};
 use wire::Batch;
@@ -25,17 +25,6 @@ impl NodeBoot {
         let planted: Planted = self.config.planted;
         LogConfig { segment_bytes: self.segment_bytes, planted }
     }
-
-    /// What a node has, after a crash, is what its log gives back.
-    fn read(&mut self, node: NodeId, disk: SimDisk) -> Result<(), BootFailed> {
-        self.shadow.forget(node);
-        let (mut log, _) = Log::open(disk, self.log_config()).map_err(failed)?;
-        log.replay(&mut |at, _, bytes| self.shadow.record(node, at, bytes)).map_err(failed)
-    }
-}
-
-fn failed(error: impl std::fmt::Display) -> BootFailed {
-    BootFailed { reason: error.to_string(), disk: None }
 }
 
 impl Boot for NodeBoot {
@@ -43,19 +32,26 @@ impl Boot for NodeBoot {
 
     fn boot(&mut self, start: Start) -> Result<Booted<Node>, BootFailed> {
         let config = Config { node: start.node, ..self.config.clone() };
-        let before = start.disk.clone();
-        self.read(start.node, start.disk.clone())?;
-        let opened = node::open(start.disk, self.log_config(), config, start.now, start.rng);
         // A start that failed has told nobody anything: it may be tried again as if it had never been.
-        let mut opened =
-            opened.map_err(|error| BootFailed { disk: Some(Box::new(before)), ..failed(error) })?;
+        let before = start.disk.clone();
+        let failed = |error: &dyn std::fmt::Display| BootFailed {
+            reason: error.to_string(),
+            disk: Some(Box::new(before.clone())),
+        };
+        let opened = Log::open(start.disk, self.log_config());
+        let (mut log, recovery) = opened.map_err(|error| failed(&error))?;
+        // What a node has, after a crash, is what its log gives back.
+        self.shadow.forget(start.node);
+        let replayed = log.replay(&mut |at, _, bytes| self.shadow.record(start.node, at, bytes));
+        replayed.map_err(|error| failed(&error))?;
+        let opened = node::start((log, recovery), config, start.now, start.rng);
+        let mut opened = opened.map_err(|error| failed(&error))?;
         self.events.extend(opened.events.drain(..).map(|event| (start.node, event)));
         let durable = opened.host.durable();
         assert!(durable.0 > 0, "a start writes one record at least");
         // One record, the raised life, was written by the start itself.
         let recovered = Position(durable.0 - 1);
-        let core = opened.host.core().clone();
-        Ok(Booted { core, log: opened.log, recovered, durable })
+        Ok(Booted { core: opened.host.into_core(), log: opened.log, recovered, durable })
     }
 
     fn wrote(&mut self, node: NodeId, batch: &Batch) {

@@ -5,7 +5,8 @@ use crate::model::{Answer, Command, Part, Strings};
 use crate::report::Verdict;
 use crate::setup::Workload;
 use check::{Budget, History, Outcome, linearizable};
-use std::collections::BTreeSet;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use stdx::{Bytes, Duration};
 
 /// A verdict, and the operations it is about.
@@ -46,19 +47,16 @@ impl Seen {
                 |()| Verdict::Ok.into(),
             );
         }
-        let mut history = self.history.clone();
-        for (number, millis) in &self.expiries {
-            self.expire(*number, Duration::from_millis(*millis), error, &mut history);
-        }
+        let history = self.with_expiries(error);
         // Without the writes that nobody saw and nobody was told of, the search is short; an order found so is
         // an order of all, since what is unknown need not have happened.
         let short = steps / 15;
         let budget = Budget { steps: short, memory: 50_000, ..Budget::default() };
-        if linearizable(&Strings, &self.unseen_left_out(&history), budget).is_ok() {
+        if linearizable(&Strings, &self.unseen_left_out(history.as_ref()), budget).is_ok() {
             return Verdict::Ok.into();
         }
         let budget = Budget { steps, memory: 300_000, ..Budget::default() };
-        match linearizable(&Strings, &history, budget) {
+        match linearizable(&Strings, history.as_ref(), budget) {
             check::Verdict::Ok => Verdict::Ok.into(),
             check::Verdict::Unknown { judged, of, .. } => {
                 Verdict::Undecided(format!("{judged} of {of} operations judged within the budget"))
@@ -91,7 +89,23 @@ impl Seen {
         (0..all.len()).filter(touches).collect()
     }
 
-    fn unseen_left_out(&self, history: &Operations) -> Operations {
+    /// What clients did, and what time did.
+    fn with_expiries(&self, error: Duration) -> Cow<'_, Operations> {
+        if self.expiries.is_empty() {
+            return Cow::Borrowed(&self.history);
+        }
+        let replaced = self.replaced();
+        let mut history = self.history.clone();
+        for (number, millis) in &self.expiries {
+            self.expire(*number, Duration::from_millis(*millis), error, &replaced, &mut history);
+        }
+        Cow::Owned(history)
+    }
+
+    fn unseen_left_out<'a>(&self, history: &'a Operations) -> Cow<'a, Operations> {
+        if history.operations.iter().all(|op| op.outcome != Outcome::Unknown) {
+            return Cow::Borrowed(history);
+        }
         let mut seen: BTreeSet<&Bytes> = BTreeSet::new();
         for op in &self.history.operations {
             let Outcome::Ok(answers) = &op.outcome else { continue };
@@ -112,24 +126,30 @@ impl Seen {
             .operations
             .iter()
             .filter(|op| op.outcome != Outcome::Unknown || !op.op.iter().all(unseen));
-        History { operations: left.cloned().collect() }
+        Cow::Owned(History { operations: left.cloned().collect() })
     }
 
-    /// Whether the write `number` was certainly undone by another before `least`: then its expiry can do
-    /// nothing, values being unique, and only costs the search time.
-    fn overwritten(&self, number: usize, key: &Bytes, least: u64) -> bool {
-        let history = &self.history.operations;
-        let Some(written) = history[number].returned else { return false };
-        history.iter().any(|op| {
-            let certain = matches!(op.outcome, Outcome::Ok(_));
-            let between = op.invoked > written && op.returned.is_some_and(|at| at < least);
-            let replaces = |part: &Part| {
-                let writes =
-                    matches!(part.command, Command::Set(_) | Command::GetSet(_) | Command::GetDel);
-                part.key == *key && writes
-            };
-            certain && between && op.op.iter().any(replaces)
-        })
+    /// By key, the certain writes that leave nothing of what was there before: when each was invoked, and when
+    /// the first to return of it and those after it did.
+    fn replaced(&self) -> BTreeMap<&Bytes, Vec<(u64, u64)>> {
+        let mut all: BTreeMap<&Bytes, Vec<(u64, u64)>> = BTreeMap::new();
+        for op in &self.history.operations {
+            let (Outcome::Ok(_), Some(returned)) = (&op.outcome, op.returned) else { continue };
+            for Part { key, command } in &op.op {
+                if matches!(command, Command::Set(_) | Command::GetSet(_) | Command::GetDel) {
+                    all.entry(key).or_default().push((op.invoked, returned));
+                }
+            }
+        }
+        for times in all.values_mut() {
+            times.sort_unstable();
+            let mut first = u64::MAX;
+            for (_, returned) in times.iter_mut().rev() {
+                first = first.min(*returned);
+                *returned = first;
+            }
+        }
+        all
     }
 
     /// Adds the moment at which a written value goes away by itself: once, no earlier than its time after the
@@ -139,7 +159,8 @@ impl Seen {
         number: usize,
         after: Duration,
         error: Duration,
-        history: &mut History<Vec<Part>, Vec<Answer>>,
+        replaced: &BTreeMap<&Bytes, Vec<(u64, u64)>>,
+        history: &mut Operations,
     ) {
         let op = &self.history.operations[number];
         let [Part { key, command }] = op.op.as_slice() else { return };
@@ -155,8 +176,13 @@ impl Seen {
         let value: Bytes = value.clone();
         let parts = vec![Part { key: key.clone(), command: Command::Expire(value) }];
         let least = (op.invoked + nanos(after)).saturating_sub(nanos(error)).max(op.invoked);
-        if self.overwritten(number, key, least) {
-            return;
+        // Certainly replaced before that, its expiry can do nothing, values being unique, and only costs the
+        // search time.
+        if let (Some(written), Some(times)) = (op.returned, replaced.get(key)) {
+            let after = times.partition_point(|(invoked, _)| *invoked <= written);
+            if times.get(after).is_some_and(|(_, returned)| *returned < least) {
+                return;
+            }
         }
         let gone = history.invoked(u64::MAX, parts, least);
         if let (Outcome::Ok(_), Some(returned)) = (&op.outcome, op.returned) {

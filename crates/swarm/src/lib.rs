@@ -4,6 +4,7 @@
 //! | file | what |
 //! | --- | --- |
 //! | `setup` | [`Options`], and what is drawn from the seed |
+//! | `pace` | [`Pace`]: what is not drawn, to measure speed by |
 //! | `boot` | nodes, made as the server makes them |
 //! | `plan` | [`Plan`]: a run as data, drawn from a seed |
 //! | `workload` | what clients ask |
@@ -18,6 +19,7 @@
 //! | `model`, `judge` | the specification of Redis strings with expiry; the verdict on a history |
 //! | `appends` | the same verdict without a search, where a value names its own order |
 //! | `shrink` | [`shrink()`]: the fewest faults, requests and nodes that still fail |
+//! | `explore` | every schedule of a few bare cores: what the group must keep |
 //! | `story` | [`story()`]: what happened, in order, in words |
 //! | `report` | [`Report`], [`Verdict`], [`Counters`] |
 //!
@@ -30,10 +32,12 @@ mod ask;
 mod boot;
 mod client;
 mod describe;
+pub mod explore;
 mod hear;
 mod judge;
 mod meaning;
 pub mod model;
+mod pace;
 mod peace;
 mod plan;
 mod report;
@@ -46,6 +50,7 @@ mod watch;
 mod workload;
 
 pub use meaning::understand;
+pub use pace::Pace;
 pub use plan::{Plan, Request};
 pub use report::{Counters, REQUIRED, Report, Verdict};
 pub use run::{run_plan, run_seed, running};

@@ -1,7 +1,6 @@
 //! The specification that histories are judged by: Redis strings, several at once, expiry included.
 
 use check::{Key, Model};
-use std::collections::BTreeMap;
 use stdx::Bytes;
 
 /// What one key is asked.
@@ -55,7 +54,30 @@ pub struct Part {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Strings;
 
-type State = BTreeMap<Key, Bytes>;
+/// Keys and what they hold, in the order of keys: few, and copied often.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct State(Vec<(Key, Bytes)>);
+
+impl State {
+    fn place(&self, key: &Key) -> Result<usize, usize> {
+        self.0.binary_search_by(|(held, _)| held.cmp(key))
+    }
+
+    fn get(&self, key: &Key) -> Option<&Bytes> {
+        self.place(key).ok().map(|at| &self.0[at].1)
+    }
+
+    fn insert(&mut self, key: &Key, value: Bytes) {
+        match self.place(key) {
+            Ok(at) => self.0[at].1 = value,
+            Err(at) => self.0.insert(at, (key.clone(), value)),
+        }
+    }
+
+    fn remove(&mut self, key: &Key) -> Option<Bytes> {
+        self.place(key).ok().map(|at| self.0.remove(at).1)
+    }
+}
 
 fn number(value: Option<&Bytes>) -> i64 {
     let text = value.and_then(|bytes| std::str::from_utf8(bytes).ok());
@@ -64,7 +86,7 @@ fn number(value: Option<&Bytes>) -> i64 {
 
 fn run(state: &mut State, Part { key, command }: &Part) -> Answer {
     let before = state.get(key).cloned();
-    let put = |state: &mut State, value: &Bytes| state.insert(key.clone(), value.clone());
+    let put = |state: &mut State, value: &Bytes| state.insert(key, value.clone());
     match command {
         Command::Get => Answer::Value(before),
         Command::Set(value) => {
@@ -110,7 +132,7 @@ impl Model for Strings {
     type State = State;
 
     fn initial(&self) -> State {
-        State::new()
+        State::default()
     }
 
     fn step(&self, state: &State, op: &Vec<Part>, said: Option<&Vec<Answer>>) -> Option<State> {

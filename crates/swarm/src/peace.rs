@@ -89,7 +89,7 @@ impl Run {
         while self.world.now() < end {
             self.go(self.world.now() + TICK)?;
             if self.apart().is_none() {
-                return self.watch.compare(&self.world).map_err(Verdict::Unsafe);
+                return self.watch.compare(&self.world, 1).map_err(Verdict::Unsafe);
             }
         }
         let text = self.apart().unwrap_or_default();

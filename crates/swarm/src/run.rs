@@ -19,6 +19,8 @@ use stdx::{Duration, Instant, NodeId, Prng};
 pub(crate) const TICK: Duration = Duration::from_millis(10);
 /// A healed cluster has settled, and has answered everything, after this long.
 pub(crate) const PEACE: Duration = Duration::from_secs(20);
+/// Replicas are compared at every so many indices while they change.
+const COMPARE: u64 = 4;
 
 /// The judge of a history gives up after so many steps.
 pub(crate) const STEPS: u64 = 3_000_000;
@@ -79,6 +81,14 @@ thread_local! {
 /// Whether a seed runs on this thread now: its panics become verdicts, and a panic hook need not speak.
 pub fn running() -> bool {
     RUNNING.get()
+}
+
+/// For work that makes verdicts of panics itself.
+pub(crate) fn catching<T>(work: impl FnOnce() -> T) -> T {
+    RUNNING.set(true);
+    let result = work();
+    RUNNING.set(false);
+    result
 }
 
 /// Runs one seed from start to end.
@@ -236,8 +246,11 @@ impl Run {
                 }
             }
         }
+        if !self.watch.anew(&self.world) {
+            return Ok(());
+        }
         self.watch.look(&self.world, self.load, &mut self.counters).map_err(Verdict::Unsafe)?;
-        self.watch.compare(&self.world).map_err(Verdict::Unsafe)
+        self.watch.compare(&self.world, COMPARE).map_err(Verdict::Unsafe)
     }
 
     /// Only a full disk may keep a node from starting, and it must say so.

@@ -1,5 +1,6 @@
 //! The configuration of a run: drawn from the seed, the faults as well as the cluster and its clients.
 
+use crate::pace::Pace;
 use node::{Config, Member};
 use sim::{NemesisConfig, Ntp, Spread, WorldConfig};
 use stdx::{Duration, NodeId, Planted, Prng, WallClock};
@@ -81,6 +82,8 @@ pub struct Options {
     pub workload: Option<Workload>,
     /// Not drawn, but this.
     pub profile: Option<Profile>,
+    /// Neither cluster nor load is drawn, but this.
+    pub pace: Option<Pace>,
     /// Whether the onlooker compares each applied entry with what is durable on a majority. Off where a planted
     /// bug must show in what clients and replicas see.
     pub witness: bool,
@@ -90,8 +93,15 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Options {
-        let planted = Planted::NONE;
-        Options { planted, faults: true, workload: None, profile: None, witness: true, story: 0 }
+        Options {
+            planted: Planted::NONE,
+            faults: true,
+            workload: None,
+            profile: None,
+            pace: None,
+            witness: true,
+            story: 0,
+        }
     }
 }
 
@@ -134,6 +144,9 @@ const fn ms(millis: u64) -> Duration {
 
 impl Draw {
     pub(crate) fn of(seed: u64, options: &Options) -> Draw {
+        if let Some(pace) = options.pace {
+            return pace.draw(seed, options);
+        }
         let prng = &mut Prng::new(seed).fork(100);
         // What came later is drawn apart, so that it does not shift what was there.
         let mix = &mut Prng::new(seed).fork(103);

@@ -4,12 +4,13 @@ use super::End;
 use super::progress::Progress;
 use super::replay;
 use super::shard::{self, Heading, Row};
+use super::stopwatch::Stopwatch;
 use crate::args::SimRun;
 use crate::{Failure, nodes, out};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use swarm::{Options, Report, Verdict, run_seed};
 
 /// So many failing seeds of a campaign are shrunk and saved.
@@ -18,7 +19,7 @@ const SAVED: usize = 3;
 /// One seed, run twice.
 struct Ran {
     report: Report,
-    /// Of both runs, on one core.
+    /// Of both runs, on one core, while they had it.
     took: Duration,
 }
 
@@ -135,14 +136,14 @@ fn all(heading: &Heading, jobs: usize) -> Vec<Ran> {
 }
 
 fn twice(seed: u64) -> Ran {
-    let began = Instant::now();
+    let watch = Stopwatch::start();
     let mut report = run_seed(seed, Options::default());
     let again = run_seed(seed, Options::default());
     if again != report {
         let text = format!("two runs differ: {:x} and {:x}", report.digest, again.digest);
         report.verdict = Verdict::Unsafe(text);
     }
-    Ran { report, took: began.elapsed() }
+    Ran { report, took: watch.elapsed() }
 }
 
 /// What a campaign says at its end.

@@ -2,7 +2,7 @@
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use sim::{Fault, Ntp, Shape, Spread};
+use sim::{Byzantine, Fault, Ntp, Shape, Spread};
 use std::fmt::Debug;
 use std::time::Duration;
 use stdx::{NodeId, NodeSet};
@@ -153,6 +153,17 @@ pub(crate) struct NtpWords {
 }
 
 #[derive(Serialize, Deserialize)]
+#[serde(remote = "Byzantine", deny_unknown_fields)]
+pub(crate) struct ByzantineWords {
+    equivocate_ppm: u64,
+    forge_ppm: u64,
+    impersonate_ppm: u64,
+    replay_ppm: u64,
+    #[serde(with = "ids")]
+    silent_to: NodeSet,
+}
+
+#[derive(Serialize, Deserialize)]
 #[serde(remote = "Fault", rename_all = "snake_case")]
 pub(crate) enum FaultWords {
     Crash(#[serde(with = "id")] NodeId),
@@ -188,6 +199,7 @@ pub(crate) enum FaultWords {
     BitRot(#[serde(with = "id")] NodeId, u64),
     Misdirect(#[serde(with = "id")] NodeId, u64),
     ClockJump(#[serde(with = "id")] NodeId, i64),
+    Byzantine(#[serde(with = "id")] NodeId, #[serde(with = "ByzantineWords")] Byzantine),
     PowerOff,
     PowerOn,
     Heal,

@@ -69,6 +69,9 @@ pub(super) fn open<D: Disk>(
         })
         .collect();
     items.sort_by_key(Item::place);
+    if config.planted.is(Mutant::CountTorn) {
+        items.iter_mut().for_each(|item| item.found.whole = true);
+    }
     let mut walk = Walk::new(&files, &items);
     for item in &items {
         if !walk.step(item) {
@@ -84,7 +87,9 @@ pub(super) fn open<D: Disk>(
             disk.write_at(&slots::name(*slot), *offset, &[0; SECTOR as usize])?;
         }
     }
-    walk.settle(&mut disk, &erase)?;
+    if !config.planted.is(Mutant::SkipSettle) {
+        walk.settle(&mut disk, &erase)?;
+    }
     walk.finish(disk, config, sequence)
 }
 
@@ -261,7 +266,7 @@ impl<'a> Walk<'a> {
         while self.segments.len() > 1 && self.segments[0].end <= self.claimed[0] {
             self.segments.pop_front();
         }
-        let mut slots = Slots::new(config.segment_bytes);
+        let mut slots = Slots::new(config);
         for file in self.files {
             slots.found(file.slot);
         }

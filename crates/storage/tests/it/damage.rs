@@ -270,8 +270,9 @@ fn losing_the_last_batch_never_makes_a_released_segment_look_damaged() {
 fn find(disk: &mut SimDisk, record: &Record) -> (String, u64) {
     let files = disk.list().unwrap();
     let place = files.iter().find_map(|(file, _)| {
-        let windows = disk.content(file).unwrap().windows(record.2.len());
-        windows.enumerate().find(|(_, bytes)| *bytes == record.2).map(|(at, _)| (file.clone(), at))
+        let content = disk.content(file).unwrap();
+        let mut windows = content.windows(record.2.len()).enumerate();
+        windows.find(|(_, bytes)| *bytes == record.2).map(|(at, _)| (file.clone(), at))
     });
     place.map(|(file, at)| (file, at as u64)).expect("it was written")
 }

@@ -201,6 +201,6 @@ fn other_files_and_garbage_are_left_alone() {
         log.sync().unwrap();
         let (log, _, found) = open(log.into_disk(), config(4096)).unwrap();
         assert_eq!(found, all);
-        assert_eq!(log.disk().content("node.toml"), Some(&*garbage));
+        assert_eq!(log.disk().content("node.toml"), Some(garbage.to_vec()));
     }
 }

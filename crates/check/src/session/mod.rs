@@ -1,0 +1,113 @@
+//! The four session guarantees, one by one (Terry, Demers, Petersen, Spreitzer, Theimer and Welch, "Session guarantees
+//! for weakly consistent replicated data", PDIS 1994). A session is a process.
+//!
+//! Terry et al. speak of what a replica holds, DB(S, t), and of one order of writes that all replicas follow. Only
+//! answers are known here, so a guarantee holds if some explanation of all answers exists: for each key one order of its
+//! versions, and for each read a set of writes that its replica had, such that the read shows the newest of the set
+//! (a register), all of them in that order (a list), or all of them (a set, a counter), and the set holds:
+//!
+//! - read-your-writes: every write that the process itself had acknowledged before;
+//! - monotonic reads: every write that an earlier read of the process showed;
+//! - monotonic writes: every write that was acknowledged to a process before one of its writes that the reader has
+//!   seen, in this read or an earlier one;
+//! - writes follow reads: every write that a process had seen before one of its writes that the reader has seen, and
+//!   so on for what that one's process had seen.
+//!
+//! A register does not show the order of its versions. Taken for granted is that a writer does not go back: its write
+//! is newer than its own acknowledged earlier writes of that register, and newer than what it had read there. Real
+//! time is not taken for granted: where replicas agree later, two writes far apart may be ordered either way.
+//! A list shows its order; there, writes of one process out of its order break monotonic writes, and a write before one
+//! that its process had read breaks writes-follow-reads.
+//!
+//! What is taken for granted and what is demanded are edges between versions: there is an order unless they close a
+//! cycle. So the judgement is exact where each value is written once, in time O(n k) for n operations of k processes. One
+//! order of versions for all is Terry's assumption, and what causal convergence has: that implies all four. CM and CC
+//! let processes differ about it, and imply none.
+//!
+//! Transactions are taken operation by operation: atomicity is for other levels. What aborted is left out; a write of
+//! unknown outcome is demanded of nobody.
+//!
+//! | file | what |
+//! | --- | --- |
+//! | `story` | who wrote and saw what |
+//! | `demands` | what each read had to show |
+//! | `clocks` | what had been seen before each write: vector clocks of reads |
+//! | `order` | versions in an order, or a cycle of them |
+//! | `counters` | counters, by their size |
+//! | `words` | a failure in a sentence |
+
+mod clocks;
+mod counters;
+mod demands;
+mod order;
+#[cfg(test)]
+mod stories;
+mod story;
+#[cfg(test)]
+mod tests;
+mod words;
+
+use crate::{Budget, Judgement, Level, Transactions, Witness};
+use demands::{Demands, Kept};
+use order::Graph;
+use story::Story;
+
+/// Why there is no verdict.
+type Why = String;
+
+/// Judges one of the four guarantees.
+///
+/// Panics if `level` is another.
+pub fn judge(history: &Transactions, level: Level, budget: &mut Budget) -> Judgement {
+    let four = [
+        Level::ReadYourWrites,
+        Level::MonotonicReads,
+        Level::MonotonicWrites,
+        Level::WritesFollowReads,
+    ];
+    assert!(four.contains(&level), "{level} is no session guarantee");
+    let story = Story::of(history);
+    if story.silent() {
+        let why = "no key of this history is a register, a list, a set or a counter";
+        return Judgement::NotApplicable(why.into());
+    }
+    match find(&story, level, budget) {
+        Ok(Some(witness)) => Judgement::Fails(Box::new(witness)),
+        Ok(None) => match counters::judge(&story, level) {
+            Ok(Some(witness)) => Judgement::Fails(Box::new(witness)),
+            Ok(None) => story.doubt.map_or(Judgement::Holds, Judgement::Unknown),
+            Err(why) => Judgement::Unknown(why),
+        },
+        Err(why) => Judgement::Unknown(why),
+    }
+}
+
+fn find(story: &Story<'_>, level: Level, budget: &mut Budget) -> Result<Option<Witness>, Why> {
+    let clocks = match clocks::clocks(story, budget)? {
+        Ok(clocks) => clocks,
+        Err(circle) if level == Level::WritesFollowReads => {
+            return Ok(Some(words::circle(story, &circle)));
+        }
+        Err(_) => return Err(clocks::CIRCLE.into()),
+    };
+    let mut graph = Graph::granted(story, level);
+    // Monotonic reads demanded as well, only the last of a process' reads counts: if that can be had, so can less.
+    if level == Level::WritesFollowReads {
+        let mut both = graph.clone();
+        let lucky = Demands::new(story, level, Kept::Latest, &clocks).all(&mut both, budget)?;
+        if lucky.is_none() && both.cycle().is_none() {
+            return Ok(None);
+        }
+    }
+    if let Some(missing) = Demands::new(story, level, Kept::All, &clocks).all(&mut graph, budget)? {
+        return Ok(Some(words::missing(story, level, &missing)));
+    }
+    match graph.cycle() {
+        None => Ok(None),
+        Some(cycle) if cycle.iter().all(|edge| edge.is_shown()) => {
+            let key = story.events[cycle[0].from as usize].key;
+            Err(format!("the reads of {} show its elements in no one order", story.name(key)))
+        }
+        Some(cycle) => Ok(Some(words::cycle(story, level, &cycle))),
+    }
+}
