@@ -41,6 +41,7 @@ pub mod map;
 mod model;
 mod names;
 pub mod order;
+mod planted;
 pub mod register;
 mod search;
 pub mod session;

@@ -236,6 +236,15 @@ impl<M: Model> Object for Modelled<'_, M> {
         self.items[item].result.is_some()
     }
 
+    fn fades(&self, _item: usize) -> bool {
+        false
+    }
+
+    fn equal(&self, one: usize, other: usize) -> bool {
+        let (one, other) = (&self.items[one], &self.items[other]);
+        one.op == other.op && one.result == other.result
+    }
+
     fn matters(&self, item: usize, now: u64) -> bool {
         self.items[item].told >= now
     }

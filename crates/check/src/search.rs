@@ -9,13 +9,14 @@
 //! - A situation that failed is remembered ([`memo::Memo`]) and never entered again.
 //!
 //! Items of unknown outcome need no place. Equal ones form a class, the earliest stands for all, and what
-//! matters of a class is how many of it were used: fewer is never worse.
+//! matters of a class is how many of it were used, if one more was ever looked for in vain.
 
 mod links;
 mod memo;
 mod tries;
 
 use crate::Budget;
+use crate::planted::{self, Bug};
 use links::{END, Links};
 use memo::Memo;
 
@@ -35,8 +36,14 @@ pub(crate) trait Object {
     /// Whether an item changes no state in which it fits.
     fn is_read(&self, item: usize) -> bool;
 
-    /// Whether an item fits in some states only.
+    /// Whether it depends on the state if an item fits, or what it does.
     fn observes(&self, item: usize) -> bool;
+
+    /// Whether what an item does is lost, or might as well be done later, if what comes next does not observe it.
+    fn fades(&self, item: usize) -> bool;
+
+    /// Whether two items do and observe the same.
+    fn equal(&self, one: usize, other: usize) -> bool;
 
     /// Whether an item of unknown outcome can still make a difference to what returns at `now` or later.
     fn matters(&self, item: usize, now: u64) -> bool;
@@ -102,6 +109,10 @@ struct Frame {
     phase: Phase,
     /// The item or class to try next.
     cursor: u32,
+    /// The classes of unknown items of which one more was looked for in vain, here or further on.
+    short_of: u64,
+    /// The last item is unknown and faded unless the next observes it: then it did not happen, or did later.
+    fading: bool,
 }
 
 /// How many blocked reads are asked whether a candidate lets them fit.
@@ -187,13 +198,14 @@ impl<O: Object> Search<O> {
 
     /// Finds of each item the one before it in its process. By real time it is noted only where times do not tell.
     fn chain(&mut self) {
-        if self.precedence == Precedence::Nothing {
+        if self.precedence == Precedence::Nothing || planted::is(Bug::NoProcess) {
             return;
         }
         let mut last = crate::names::Table::default();
         for (i, span) in self.spans.iter().enumerate() {
             if let Some(before) = last.get(&span.process).copied() {
-                let told = self.spans[before as usize].returned < span.invoked;
+                let told = self.spans[before as usize].returned < span.invoked
+                    || planted::is(Bug::ProcessMayTouch);
                 if self.precedence == Precedence::Process || !told {
                     self.after[i] = before;
                 }
@@ -265,33 +277,50 @@ impl<O: Object> Search<O> {
     }
 
     fn situation(&self) -> u128 {
+        if planted::is(Bug::MemoWithoutPlaced) {
+            return self.object.print();
+        }
+        if planted::is(Bug::MemoWithoutState) {
+            return self.print;
+        }
         self.print ^ self.object.print()
     }
 
     /// A new situation, unless it is known to fail.
     fn enter(&mut self) {
         if self.memo.len() > 0
-            && self.memo.has_failed(self.situation(), &self.used)
-            && let Some(frame) = self.frames.last()
+            && let Some(short_of) = self.memo.failed_short_of(self.situation(), &self.used)
+            && let Some(frame) = self.frames.last_mut()
         {
-            self.take_back(frame.placed);
+            frame.short_of |= short_of;
+            let placed = frame.placed;
+            self.take_back(placed);
             return;
         }
         let phase = match self.precedence {
             Precedence::RealTime => Phase::Target,
             Precedence::Process | Precedence::Nothing => Phase::Helpful,
         };
-        self.frames.push(Frame { placed: self.trail.len(), phase, cursor: self.open.first() });
+        let (placed, cursor) = (self.trail.len(), self.open.first());
+        let last = self.trail.last().copied().filter(|last| {
+            let unknown = self.spans[*last as usize].class.is_some();
+            unknown && self.object.fades(*last as usize)
+        });
+        let fading = last.is_some();
+        self.frames.push(Frame { placed, phase, cursor, short_of: 0, fading });
     }
 
     /// Nothing was left to try in the last situation: back to the one before. `false`: there is none.
     fn leave(&mut self) -> bool {
         self.note_furthest();
         let failed = self.situation();
-        self.memo.note(failed, &self.used);
-        self.frames.pop();
-        let Some(frame) = self.frames.last() else { return false };
-        self.take_back(frame.placed);
+        let short_of = self.frames.pop().map_or(0, |frame| frame.short_of);
+        let known = if planted::is(Bug::MemoWithoutUsed) { 0 } else { short_of };
+        self.memo.note(failed, &self.used, known);
+        let Some(frame) = self.frames.last_mut() else { return false };
+        frame.short_of |= short_of;
+        let placed = frame.placed;
+        self.take_back(placed);
         true
     }
 
@@ -331,7 +360,8 @@ impl<O: Object> Search<O> {
             self.next_return += 1;
         }
         let target = self.by_return.get(self.next_return);
-        target.map_or(NEVER, |i| self.spans[*i as usize].returned)
+        let touching = u64::from(planted::is(Bug::TouchIsOrder));
+        target.map_or(NEVER, |i| self.spans[*i as usize].returned - touching)
     }
 
     fn enabled(&self, item: u32) -> bool {

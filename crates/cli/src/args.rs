@@ -21,6 +21,9 @@ pub(crate) enum Command {
     /// Declare keyspaces and show them
     Keyspace(Keyspace),
     /// Judge a recorded history: which consistency levels hold, and what breaks the others
+    ///
+    /// Exits with 0 if what was asked for holds (without --model: every level that speaks of the history), 1 on a
+    /// violation, 2 if nobody knows, 64 on a wrong command line, 65 if the history cannot be read (docs/checking.md).
     Check(Check),
     /// Put load on a server and write down what was asked and answered, for `check`
     Bench(Bench),
@@ -167,9 +170,6 @@ pub(crate) enum Mix {
 }
 
 /// `atoll check`
-///
-/// Exits with 0 if what was asked for holds (without --model: every level that speaks of the history), 1 on a
-/// violation, 2 if nobody knows, 64 on a wrong command line, 65 if the history cannot be read (docs/checking.md).
 #[derive(Debug, clap::Args)]
 pub(crate) struct Check {
     /// The history; `-` is standard input
@@ -189,7 +189,7 @@ pub(crate) struct Check {
     /// What a Jepsen history is about, where its words do not tell: register, counter, set, list, queue
     #[arg(long, value_parser = object)]
     pub(crate) object: Option<check::format::Object>,
-    /// By how much a read may lag, in the file's unit of time (Atoll's own and Jepsen's: nanoseconds)
+    /// By how much a read may lag: nanoseconds in what `bench` writes; events in files whose clock is their order
     #[arg(long, value_name = "TIME")]
     pub(crate) staleness: Option<u64>,
     /// Seconds after which the verdict is `unknown`
@@ -251,10 +251,6 @@ pub(crate) enum SimVerb {
     /// A seed that fails is shrunk to the fewest faults, requests and nodes that still fail, saved as a file for
     /// `replay`, and told in words.
     Run(SimRun),
-    /// Run a saved failure again: its verdict and its story
-    ///
-    /// Exits as `run` does, and with 65 if the file cannot be read.
-    Replay(Replay),
     /// Measure how fast the simulator itself is, on one core
     Bench {
         /// How many runs of each kind
@@ -263,6 +259,15 @@ pub(crate) enum SimVerb {
         #[arg(long)]
         w: Option<usize>,
     },
+    /// Take every schedule of a small group of bare cores
+    ///
+    /// Exits with 0 if all schedules within the bounds were taken and all held, 1 if something was violated, 2 if
+    /// a limit stopped the search.
+    Explore(crate::sim::explore::Explore),
+    /// Run a saved failure again: its verdict and its story
+    ///
+    /// Exits as `run` does, and with 65 if the file cannot be read.
+    Replay(Replay),
     /// Sum up the shards of a campaign; says what is missing (exit code 4)
     Merge {
         /// The folder that `run --out` wrote to

@@ -3,6 +3,7 @@
 mod bench;
 mod campaign;
 mod diagram;
+pub(crate) mod explore;
 mod file;
 mod merge;
 mod progress;
@@ -21,8 +22,9 @@ use std::process::ExitCode;
 pub(crate) fn run(args: &Sim) -> Result<ExitCode, Failure> {
     match &args.verb {
         SimVerb::Run(args) => campaign::run(args),
-        SimVerb::Replay(args) => Ok(replay::run(args)),
         SimVerb::Bench { runs, w } => bench::run(*runs, *w),
+        SimVerb::Explore(args) => explore::run(args),
+        SimVerb::Replay(args) => Ok(replay::run(args)),
         SimVerb::Merge { dir } => {
             let merged = merge::merge(dir)?;
             out::line(format_args!("{}", merged.text));

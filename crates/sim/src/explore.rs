@@ -31,6 +31,7 @@ mod table;
 mod walk;
 
 pub use report::{Bound, End, Mark, Progress, Report, Violation};
+pub use row::MOST;
 pub use schedule::Schedule;
 pub use walk::explore;
 

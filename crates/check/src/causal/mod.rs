@@ -38,7 +38,11 @@ pub fn judge(h: &Transactions, level: Level, budget: &mut Budget) -> Judgement {
     decide(h, level, budget, find)
 }
 
-fn find(resolved: &Resolved, level: Level, meter: &mut Meter<'_>) -> Result<Option<Found>, Spent> {
+pub(crate) fn find(
+    resolved: &Resolved,
+    level: Level,
+    meter: &mut Meter<'_>,
+) -> Result<Option<Found>, Spent> {
     match level {
         Level::CausalConvergence => convergence::find(resolved, meter),
         Level::CausalMemory => memory::find(resolved, meter),

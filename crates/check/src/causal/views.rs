@@ -3,16 +3,12 @@
 //! What a transaction derives from its own reads must not make a cycle with the causes. Such a cycle lies
 //! within one of those that all derived arcs make together, so that only these are looked at again.
 
-use super::columns::Past;
-use super::convergence::{Outcome, converge, explain};
+use super::convergence::{Outcome, converge, explain, within};
 use crate::weak::Found;
-use crate::weak::graph::{Arc, Derived, Graph, LISTED, Why};
+use crate::weak::graph::{Derived, Graph, LISTED};
 use crate::weak::levels::versions;
 use crate::weak::meter::{Meter, Spent};
-use crate::weak::resolved::{INIT, Resolved};
-
-/// Of so many overwritten reads the one with the shortest path of causes is shown.
-const CANDIDATES: usize = 16;
+use crate::weak::resolved::Resolved;
 
 pub(super) fn find(resolved: &Resolved, meter: &mut Meter<'_>) -> Result<Option<Found>, Spent> {
     let (past, mut arcs, mut cyclic) = match converge(resolved, meter)? {
@@ -26,24 +22,7 @@ pub(super) fn find(resolved: &Resolved, meter: &mut Meter<'_>) -> Result<Option<
         meter.keep(arcs.len())?;
         cyclic = Graph::new(resolved, &arcs).sort().cyclic;
     }
-    let mut of = vec![INIT; resolved.len()];
-    for (component, number) in cyclic.iter().zip(0..) {
-        component.iter().for_each(|&node| of[node as usize] = number);
-    }
-    let mut derived = Vec::new();
-    past.each(meter, |meter, session, last, column| {
-        past.visit(session, last, column, |arc| {
-            let together = of[arc.from as usize] == of[arc.to as usize];
-            let new = resolved.place(arc.from) > column[arc.to as usize];
-            if together && new && of[arc.to as usize] != INIT {
-                derived.push(arc);
-            }
-        });
-        meter.keep(derived.len())
-    })?;
-    if let Some(found) = overwritten(&past, &mut derived, meter)? {
-        return Ok(Some(found));
-    }
+    let mut derived = within(&past, &cyclic, meter)?;
     derived.sort_unstable_by_key(|arc| arc.by);
     for component in &cyclic {
         if let Some(found) = fractured(resolved, component, &derived, meter)? {
@@ -51,31 +30,6 @@ pub(super) fn find(resolved: &Resolved, meter: &mut Meter<'_>) -> Result<Option<
         }
     }
     Ok(None)
-}
-
-/// WriteCORead: what was read comes causally before something that overwrote it and was known.
-fn overwritten(
-    past: &Past<'_>,
-    derived: &mut [Derived],
-    meter: &mut Meter<'_>,
-) -> Result<Option<Found>, Spent> {
-    let resolved = past.resolved;
-    let session = |arc: &Derived| resolved.session[arc.to as usize];
-    derived.sort_unstable_by_key(session);
-    let mut column = vec![0; resolved.len()];
-    let mut found: Vec<Found> = Vec::new();
-    for arcs in derived.chunk_by(|one, next| session(one) == session(next)) {
-        meter.tick(resolved.reads.len(), || "looking for reads of what was overwritten".into())?;
-        past.column(session(&arcs[0]), &mut column);
-        let bad = arcs.iter().filter(|arc| column[arc.from as usize] >= resolved.place(arc.to));
-        found.extend(bad.take(CANDIDATES - found.len()).map(|&Derived { from, to, by, key }| {
-            let causes = Graph::new(resolved, &[]);
-            let mut cycle = vec![Arc { from, to, why: Why::Derived { by, key } }];
-            cycle.extend(causes.path(to, from, |_| true).expect("it is in the past"));
-            explain(resolved, cycle)
-        }));
-    }
-    Ok(found.into_iter().min_by_key(|found| found.nodes.len()))
 }
 
 /// Reads of one transaction that no one order explains.

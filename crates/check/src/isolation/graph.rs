@@ -134,16 +134,15 @@ impl Graph {
         }
     }
 
-    /// Finds the anti-dependencies within `components` whose ends write one key.
-    pub(super) fn keep_apart(&mut self, facts: &Facts<'_>, components: &[Vec<u32>]) {
+    /// Finds the anti-dependencies whose ends write one key.
+    pub(super) fn keep_apart(&mut self, facts: &Facts<'_>) {
         let writes = |txn: u32| {
             let ops = facts.history.ops(txn as usize).iter();
             ops.filter(|op| matches!(op, Op::Append { .. } | Op::Write { .. })).map(Op::key)
         };
-        let txns = components.iter().flatten().filter(|node| (**node as usize) < self.txns);
-        for txn in txns {
-            let keys: BTreeSet<KeyId> = writes(*txn).collect();
-            let (from, to) = (self.starts[*txn as usize], self.starts[*txn as usize + 1]);
+        for txn in 0..self.txns {
+            let keys: BTreeSet<KeyId> = writes(txn as u32).collect();
+            let (from, to) = (self.starts[txn], self.starts[txn + 1]);
             for edge in &mut self.edges[from as usize..to as usize] {
                 let (kind, end) = (*edge >> BITS, *edge & NODE);
                 let plain = kind == RW && (end as usize) < self.txns;

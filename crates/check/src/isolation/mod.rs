@@ -12,8 +12,7 @@
 //! | `replay` | runs that order: the proof of every `Holds` |
 //! | `explain` | a cycle in words |
 //!
-//! What each level forbids (Adya's names, as Elle uses them; a level forbids what those before it do, but for `internal`,
-//! which read committed allows):
+//! What each level forbids, by Adya's names as Elle uses them. A level forbids what those above it in the table do:
 //!
 //! | level | Adya | anomalies |
 //! | --- | --- | --- |
@@ -81,7 +80,7 @@ pub fn judge(
         let why = format!("more than {} transactions", facts::MOST);
         return own.map(|level| (level, Judgement::Unknown(why.clone()))).to_vec();
     }
-    let mut scan = Scan::new(history, *options);
+    let mut scan = Scan::new(history, Assumed { options: *options, chains: false });
     let mut facts = Facts::of(history);
     facts.settle(&mut scan.slots);
     let mut builder = graph::Builder::of(&facts);
@@ -92,18 +91,26 @@ pub fn judge(
     verdict::Case { facts: &facts, graph: &mut graph, findings: &findings, scan }.judge(budget)
 }
 
+/// What a scan takes for granted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Assumed {
+    options: Options,
+    /// Whether what is assumed of a version is true of its whole chain: so it is where lost updates are forbidden.
+    chains: bool,
+}
+
 /// Goes through the operations of keys.
 struct Scan {
-    options: Options,
+    assumed: Assumed,
     slots: Slots,
     list: list::List,
     register: register::Register,
 }
 
 impl Scan {
-    fn new(history: &Transactions, options: Options) -> Scan {
+    fn new(history: &Transactions, assumed: Assumed) -> Scan {
         let (list, register) = (list::List::default(), register::Register::default());
-        Scan { options, slots: Slots::of(history), list, register }
+        Scan { assumed, slots: Slots::of(history), list, register }
     }
 
     /// Tells `sink` about every key, or why the budget did not allow it.
@@ -127,7 +134,7 @@ impl Scan {
         match facts.shape(key) {
             Some(Shape::List) => self.list.analyse(facts, key, &mut self.slots, sink),
             Some(Shape::Register) => {
-                self.register.analyse(facts, key, &self.options, &mut self.slots, sink);
+                self.register.analyse(facts, key, self.assumed, &mut self.slots, sink);
             }
             None => {}
         }

@@ -1,11 +1,11 @@
 //! From what was found to a judgement of each level.
 
-use super::cycle::{components, shortest};
+use super::cycle::{self, components, shortest};
 use super::facts::Facts;
-use super::graph::{Findings, Graph, PROCESS, RW, Space, WR, WW};
+use super::graph::{Builder, Findings, Graph, PROCESS, RW, Space, WR, WW};
 use super::serial::{self, Outcome, Respect};
 use super::sink::Anomaly;
-use super::{Scan, explain, replay, snapshot};
+use super::{Assumed, Options, Scan, explain, replay, snapshot};
 use crate::{Budget, Judgement, Level, Witness};
 
 /// All there is to judge by.
@@ -73,8 +73,12 @@ impl Case<'_> {
         let serializable = self.above(&snapshot, serializable, Space::of(&[WW, WR, RW]));
         let process = Space::of(&[WW, WR, RW, PROCESS]);
         let sequential = self.above(&serializable, sequential, process);
+        let sequential = self.assuming(sequential, Respect::Process, budget);
         let strict = match strict {
-            Some(strict) => self.above(&sequential, strict, Space::STRICT).judgement(),
+            Some(strict) => {
+                let strict = self.above(&sequential, strict, Space::STRICT);
+                self.assuming(strict, Respect::Time, budget).judgement()
+            }
             None => Judgement::NotApplicable("the history does not say when".into()),
         };
         if let Known::Good = sequential {
@@ -105,6 +109,34 @@ impl Case<'_> {
             Known::Open(why) => self.cycle(space).map_or(Known::Open(why), Known::Broken),
             known => known,
         })
+    }
+
+    /// What an open level is once its promise is used: to a strict history each register is linearizable, to a
+    /// sequential one it is sequential, which orders more versions.
+    fn assuming(&mut self, found: Known, respect: Respect, budget: &mut Budget) -> Known {
+        let Known::Open(_) = found else { return found };
+        let timed = respect == Respect::Time;
+        let options = Options { linearizable_keys: timed, sequential_keys: true };
+        if self.findings.sources.is_empty() {
+            return found;
+        }
+        let mut scan = Scan::new(self.facts.history, Assumed { options, chains: true });
+        let mut builder = Builder::of(self.facts);
+        if scan.all(self.facts, &mut builder, budget).is_err() {
+            return found;
+        }
+        let (mut graph, findings) = builder.build();
+        let space = if timed { Space::STRICT } else { Space::of(&[WW, WR, RW, PROCESS]) };
+        let mut case = Case { facts: self.facts, graph: &mut graph, findings: &findings, scan };
+        let broken = case.anomaly(&UNCOMMITTED).or_else(|| case.cycle(space));
+        match (broken, case.serial(respect, budget)) {
+            (Some(mut witness), _) => {
+                witness.anomaly = cycle::stronger(witness.anomaly, timed);
+                Known::Broken(witness)
+            }
+            (None, Known::Good) => Known::Good,
+            (None, _) => found,
+        }
     }
 
     /// The first of some anomalies that was found.
@@ -139,9 +171,7 @@ impl Case<'_> {
             }
             Outcome::Stuck(stuck) => {
                 let of = self.facts.happened.len();
-                Known::Open(
-                    self.open(&format!("{} of {of} transactions found no place", stuck.len())),
-                )
+                Known::Open(self.open(&format!("{stuck} of {of} transactions found no place")))
             }
             Outcome::Order(_) => Known::Open(self.open("the one order tried does not do")),
         }
@@ -161,7 +191,7 @@ impl Case<'_> {
         // Every cycle is in here, so if there is none there is no other.
         let all = components(self.graph, Space::of(&[WW, WR, RW]), self.roots());
         let cyclic = !all.is_empty();
-        self.graph.keep_apart(self.facts, &all);
+        self.graph.keep_apart(self.facts);
         let cycle = |case: &mut Self, space| if cyclic { case.cycle(space) } else { None };
         let uncommitted = self.anomaly(&UNCOMMITTED).or_else(|| cycle(self, Space::of(&[WW])));
         let committed = uncommitted.clone().or_else(|| self.anomaly(&COMMITTED));
@@ -180,11 +210,8 @@ impl Case<'_> {
     }
 
     fn snapshot(&self) -> Known {
-        let found = [true, false].into_iter().any(|first| {
-            let order = snapshot::order(self.facts, self.graph, first);
-            order.is_some_and(|order| replay::snapshot(self.facts, &order))
-        });
-        if found {
+        let order = snapshot::order(self.facts, self.graph);
+        if order.is_some_and(|order| replay::snapshot(self.facts, &order)) {
             return Known::Good;
         }
         Known::Open(self.open("the orders of starts and commits that were tried do not do"))

@@ -9,6 +9,7 @@
 
 use crate::kv;
 use crate::names::{Names, Table};
+use crate::planted::{self, Bug};
 use crate::search::{Object, scatter};
 use crate::txn::Transactions;
 use std::collections::VecDeque;
@@ -228,7 +229,7 @@ impl<'h> Board<'h> {
         }
         if !self.text(cell) {
             let left = &self.slots[old as usize];
-            if left.needed > 0 && left.makers == 0 {
+            if left.needed > 0 && (left.makers == 0 || planted::is(Bug::NothingComesBack)) {
                 return false;
             }
         }
@@ -254,7 +255,7 @@ impl<'h> Board<'h> {
                 self.made(cell, to);
                 !at || self.go(cell, to)
             }
-            Some(false) if !at => {
+            Some(false) if !at || planted::is(Bug::FailedSaysNothing) => {
                 if must {
                     self.cells[cell as usize].negatives -= 1;
                     self.undo.push(Was::Negative { cell });
@@ -410,6 +411,17 @@ impl Object for Board<'_> {
 
     fn observes(&self, item: usize) -> bool {
         self.units[item].observes
+    }
+
+    fn fades(&self, item: usize) -> bool {
+        let Unit { from, to, .. } = self.units[item];
+        let steps = &self.steps[from as usize..to as usize];
+        matches!(steps, [Step::Put { cell, .. } | Step::Swap { cell, .. }] if !self.text(*cell))
+    }
+
+    fn equal(&self, one: usize, other: usize) -> bool {
+        let steps = |unit: &Unit| &self.steps[unit.from as usize..unit.to as usize];
+        steps(&self.units[one]) == steps(&self.units[other])
     }
 
     fn matters(&self, item: usize, _now: u64) -> bool {

@@ -296,15 +296,15 @@ impl<'h> Compiler<'h> {
 
     fn is_observation(&self, step: Step) -> bool {
         match step {
-            Step::See { .. } | Step::Count { .. } | Step::Members { .. } => true,
-            Step::Swap { done, .. } => done.is_some(),
-            Step::Dequeue { slot, .. } => slot != ANY,
-            Step::Run { command, .. } => self.board.history.redis[command as usize].1.is_some(),
-            Step::Put { .. }
+            Step::Put { .. } | Step::Add { .. } | Step::Insert { .. } => false,
+            Step::See { .. }
+            | Step::Count { .. }
+            | Step::Members { .. }
+            | Step::Swap { .. }
+            | Step::Dequeue { .. }
+            | Step::Run { .. }
             | Step::Append { .. }
-            | Step::Add { .. }
-            | Step::Insert { .. }
-            | Step::Enqueue { .. } => false,
+            | Step::Enqueue { .. } => true,
         }
     }
 

@@ -5,6 +5,7 @@
 
 use super::compile::changes_nothing;
 use crate::names::Table;
+use crate::planted::{self, Bug};
 use crate::search::{NEVER, Precedence};
 use crate::txn::{Fate, KeyId, Op, Transactions, ValueId};
 
@@ -27,6 +28,9 @@ pub(super) enum Need {
     Whole(KeyId),
 }
 
+/// How many of those that saw a value are looked at.
+const FEW: usize = 2;
+
 /// Of a part of a history: who did what.
 pub(super) struct Needs<'h> {
     history: &'h Transactions,
@@ -35,6 +39,8 @@ pub(super) struct Needs<'h> {
     whole: Table<u32, ()>,
     by_value: Table<(u32, u32), Vec<usize>>,
     by_key: Table<u32, Vec<usize>>,
+    /// Who saw a value.
+    seen: Table<(u32, u32), Vec<usize>>,
 }
 
 impl<'h> Needs<'h> {
@@ -49,6 +55,7 @@ impl<'h> Needs<'h> {
             whole: Table::default(),
             by_value: Table::default(),
             by_key: Table::default(),
+            seen: Table::default(),
         };
         for number in numbers {
             for op in history.ops(*number) {
@@ -60,6 +67,11 @@ impl<'h> Needs<'h> {
         for number in numbers {
             for op in history.ops(*number) {
                 let key = op.key().0;
+                if let Op::Read { value: Some(value), .. }
+                | Op::Cas { from: value, done: Some(true), .. } = *op
+                {
+                    needs.seen.entry((key, value.0.get())).or_default().push(*number);
+                }
                 match needs.effect(op) {
                     Effect::None => continue,
                     Effect::Value(value) => {
@@ -109,6 +121,11 @@ impl<'h> Needs<'h> {
         all
     }
 
+    /// Whether transaction `number` changes anything.
+    pub(super) fn changes(&self, number: usize) -> bool {
+        self.history.ops(number).iter().any(|op| self.effect(op) != Effect::None)
+    }
+
     /// Who did what `need` speaks of.
     pub(super) fn makers(&self, need: Need) -> &[usize] {
         let found = match need {
@@ -116,6 +133,19 @@ impl<'h> Needs<'h> {
             Need::Whole(key) => self.by_key.get(&key.0),
         };
         found.map_or(&[], Vec::as_slice)
+    }
+
+    /// Who saw what transaction `number` wrote: the first and the last few.
+    pub(super) fn witnesses(&self, number: usize) -> Vec<usize> {
+        let mut all = Vec::new();
+        for op in self.history.ops(number) {
+            let Effect::Value(value) = effect(op) else { continue };
+            let seen = self.seen.get(&(op.key().0, value.0.get()));
+            let seen = seen.map_or(&[][..], Vec::as_slice);
+            all.extend(seen.iter().take(FEW));
+            all.extend(seen.iter().rev().take(FEW));
+        }
+        all
     }
 
     /// What may stay of `kept` (ascending) if all else is left out.
@@ -149,6 +179,7 @@ impl<'h> Needs<'h> {
         // What began after a look was over cannot have been seen; but what follows an element in a queue matters.
         let enqueues = |op: &Op| matches!(op, Op::Enqueue { .. });
         first_gone == NEVER
+            || planted::is(Bug::ShrinkAnything)
             || self.precedence == Precedence::RealTime
                 && first_gone > self.history.txns[number].returned
                 && !self.history.ops(number).iter().any(enqueues)

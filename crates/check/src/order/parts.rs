@@ -2,6 +2,7 @@
 //! no key, also by way of others. The order of a process ties its transactions together as well, if it is asked for.
 
 use crate::names::Table;
+use crate::planted::{self, Bug};
 use crate::search::Precedence;
 use crate::txn::Transactions;
 
@@ -14,7 +15,9 @@ pub(super) fn parts(history: &Transactions, precedence: Precedence) -> Vec<Vec<u
     for number in numbers() {
         let mut keys = history.ops(number).iter().map(|op| op.key().0 as usize);
         let Some(first) = keys.next() else { continue };
-        keys.for_each(|key| sets.join(first, key));
+        if !planted::is(Bug::KeysApart) {
+            keys.for_each(|key| sets.join(first, key));
+        }
         if precedence == Precedence::Process {
             let process = history.txns[number].process;
             let other = *processes.entry(process).or_insert(first);

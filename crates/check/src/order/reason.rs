@@ -88,6 +88,17 @@ pub(super) fn no_order(history: &Transactions, level: Level, core: Core) -> Witn
         _ => ("not-serializable", ""),
     };
     let Core { numbers, stuck, order } = core;
+    if let Some(reason) = stale(history, level, &numbers, stuck) {
+        let anomaly = "stale-read";
+        return Witness {
+            anomaly,
+            reason,
+            txns: numbers,
+            stuck: Some(stuck),
+            order,
+            cycle: Vec::new(),
+        };
+    }
     let others: Vec<String> = numbers
         .iter()
         .filter(|number| **number != stuck)
@@ -109,4 +120,57 @@ pub(super) fn no_order(history: &Transactions, level: Level, core: Core) -> Witn
         others.join("; "),
     );
     Witness { anomaly, reason, txns: numbers, stuck: Some(stuck), order, cycle: Vec::new() }
+}
+
+/// One read of what had been overwritten, if that is all.
+fn stale(history: &Transactions, level: Level, all: &[usize], stuck: usize) -> Option<String> {
+    let [Op::Read { key, value: Some(seen) }] = *history.ops(stuck) else { return None };
+    let wrote = |number: &&usize| match *history.ops(**number) {
+        [Op::Write { key: of, value }] if of == key => Some((**number, value)),
+        _ => None,
+    };
+    let writes: Vec<(usize, ValueId)> = all
+        .iter()
+        .filter(|number| **number != stuck)
+        .map(|number| wrote(&number))
+        .collect::<Option<_>>()?;
+    let txns = &history.txns;
+    let first = |one: usize, other: usize| match level {
+        Level::StrictSerializable | Level::Linearizable => precedes(&txns[one], &txns[other]),
+        Level::Sequential => {
+            one < other
+                && txns[one].process == txns[other].process
+                && txns[one].fate == Fate::Committed
+        }
+        _ => false,
+    };
+    let (from, by) = match writes[..] {
+        [(by, _)] if seen == ValueId::NIL => (String::from("which was there at first"), by),
+        [one, other] => {
+            let (of, by) = if one.1 == seen { (one.0, other.0) } else { (other.0, one.0) };
+            if !first(of, by) {
+                return None;
+            }
+            let txn = &txns[of];
+            (format!("which process {} wrote (line {})", txn.process, txn.line), by)
+        }
+        _ => return None,
+    };
+    if !first(by, stuck) {
+        return None;
+    }
+    let (reader, writer) = (&txns[stuck], &txns[by]);
+    Some(format!(
+        "process {} (line {}) read {} = {}, {from}, although process {} (line {}) had overwritten it with {} before",
+        reader.process,
+        reader.line,
+        history.key_name(key),
+        history.shown(seen),
+        writer.process,
+        writer.line,
+        match history.ops(by) {
+            [Op::Write { value, .. }] => history.shown(*value),
+            _ => String::new(),
+        },
+    ))
 }

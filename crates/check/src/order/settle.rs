@@ -3,6 +3,7 @@
 use super::board::{Kind, Slot, Step};
 use super::compile::{Compiled, Compiler, earlier, small};
 use crate::names::Table;
+use crate::planted::{self, Bug};
 use crate::search::{NEVER, Precedence, Span};
 use crate::txn::{Fate, ValueId};
 
@@ -35,7 +36,8 @@ impl<'h> Compiler<'h> {
             Step::Insert { slot, .. } | Step::Enqueue { slot, .. } => slot,
             _ => return None,
         };
-        self.seen[slot as usize].filter(|_| self.board.slots[slot as usize].makers == 1)
+        let alone = self.board.slots[slot as usize].makers == 1;
+        self.seen[slot as usize].filter(|_| alone || planted::is(Bug::SeenIsCertain))
     }
 
     /// Whether anybody can have seen a step of unknown outcome.
@@ -69,11 +71,15 @@ impl<'h> Compiler<'h> {
                 waited: txn.fate == Fate::Committed,
             };
             if txn.fate == Fate::Unknown {
-                if unit.reads || !steps.iter().any(|step| self.may_be_seen(*step)) {
+                if planted::is(Bug::UnknownFailed)
+                    || unit.reads
+                    || !steps.iter().any(|step| self.may_be_seen(*step))
+                {
                     continue;
                 }
                 match steps.iter().filter_map(|step| self.certain(*step)).min() {
                     Some(seen) => span.returned = seen.max(txn.invoked),
+                    None if planted::is(Bug::UnknownHappened) => span.returned = txn.invoked,
                     None => {
                         let fresh = small(classes.len());
                         let class = *classes.entry(steps.to_vec()).or_insert(fresh);

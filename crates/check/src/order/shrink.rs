@@ -15,6 +15,8 @@ const ATTEMPT: u64 = 100_000;
 const ALL: u64 = 3_000_000;
 /// How many transactions before a stuck one are looked at.
 const WINDOWS: [usize; 5] = [8, 32, 128, 512, 2_048];
+/// How many are tried as the one that has no place.
+const CANDIDATES: usize = 16;
 /// Writers of what these saw are taken along, unless there are more.
 const WRITERS: usize = 16;
 
@@ -59,8 +61,13 @@ impl<'h> Shrinker<'h> {
             let to = upto.min(at.max(upto.min(at + window)));
             let from = to.min(at).saturating_sub(window);
             let mut kept: Vec<usize> = self.numbers[from..to].to_vec();
-            for number in self.numbers[from..to].iter().chain([&stuck]) {
-                for need in self.needs.of(*number) {
+            kept.push(stuck);
+            // What keeps a value from being overwritten may be seen much later.
+            for at in 0..kept.len() {
+                kept.extend(self.needs.witnesses(kept[at]));
+            }
+            for number in kept.clone() {
+                for need in self.needs.of(number) {
                     let makers = self.needs.makers(need);
                     if makers.len() <= WRITERS {
                         kept.extend(makers);
@@ -134,30 +141,43 @@ impl<'h> Shrinker<'h> {
         }
     }
 
-    /// Who is stuck, and an order of the others.
+    /// Who is stuck, and an order of the others: best a read, best a late one, without which they have one.
     fn finished(&self, numbers: Vec<usize>, budget: &Budget) -> Core {
-        let (mut stuck, mut order) = (numbers[numbers.len() - 1], Vec::new());
+        let looks = |number: &usize| {
+            let needs = self.needs.of(*number);
+            (!needs.is_empty(), !self.needs.changes(*number), *number)
+        };
+        let mut candidates = numbers.clone();
+        candidates.sort_by_key(|number| std::cmp::Reverse(looks(number)));
+        for stuck in candidates.iter().take(CANDIDATES).copied() {
+            let others: Vec<usize> =
+                numbers.iter().filter(|number| **number != stuck).copied().collect();
+            if let Some(order) = self.order_of(&others, budget) {
+                return Core { numbers, stuck, order };
+            }
+        }
+        let (mut stuck, mut order) = (candidates[0], Vec::new());
         if let Ok(compiled) = compile(self.history, &numbers, self.precedence) {
             let names = compiled.numbers;
             let mut search = Search::new(compiled.board, self.precedence, compiled.spans);
             search.keep_best();
-            if let Found::Nothing { stuck: item } | Found::GaveUp { furthest: item } =
-                search.run(&mut self.attempt(budget))
-            {
+            let found = search.run(&mut self.attempt(budget));
+            if let Found::Nothing { stuck: item } | Found::GaveUp { furthest: item } = found {
                 stuck = names[item];
             }
             order = search.best().into_iter().map(|item| names[item]).collect();
         }
-        let others: Vec<usize> =
-            numbers.iter().filter(|number| **number != stuck).copied().collect();
-        if let Ok(compiled) = compile(self.history, &others, self.precedence) {
-            let names = compiled.numbers;
-            let mut search = Search::new(compiled.board, self.precedence, compiled.spans);
-            if let Found::Order(found) = search.run(&mut self.attempt(budget)) {
-                order = found.into_iter().map(|item| names[item]).collect();
-            }
-        }
         Core { numbers, stuck, order }
+    }
+
+    fn order_of(&self, numbers: &[usize], budget: &Budget) -> Option<Vec<usize>> {
+        let compiled = compile(self.history, numbers, self.precedence).ok()?;
+        let names = compiled.numbers;
+        let mut search = Search::new(compiled.board, self.precedence, compiled.spans);
+        match search.run(&mut self.attempt(budget)) {
+            Found::Order(found) => Some(found.into_iter().map(|item| names[item]).collect()),
+            Found::Nothing { .. } | Found::GaveUp { .. } => None,
+        }
     }
 }
 

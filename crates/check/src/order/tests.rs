@@ -1,11 +1,13 @@
 //! The verdicts against a twin that tries every order, on thousands of small histories of every kind of object.
 
 mod draw;
+mod mutants;
+mod stories;
 mod twin;
 
 use super::judge;
-use crate::txn::Transactions;
-use crate::{Budget, Judgement, Level};
+use crate::txn::{Op, Transactions};
+use crate::{Budget, Judgement, Level, Witness};
 use draw::{Kind, Shape, history};
 use stdx::Prng;
 
@@ -38,6 +40,7 @@ fn against_the_twin(history: &Transactions, level: Level, seed: u64) -> Option<b
             );
             let part = twin::has_order(history, level, &witness.txns);
             assert!(!part, "the part {witness:?} has an order: {}", shown());
+            assert!(closed(history, level, &witness), "{witness:?} misses a write: {}", shown());
             assert!(witness.txns.is_sorted(), "{witness:?}");
             assert!(witness.stuck.is_none_or(|stuck| witness.txns.contains(&stuck)));
             assert!(witness.order.iter().all(|number| witness.txns.contains(number)));
@@ -45,6 +48,28 @@ fn against_the_twin(history: &Transactions, level: Level, seed: u64) -> Option<b
         }
         Judgement::Unknown(why) => panic!("{why}: {}", shown()),
     }
+}
+
+/// Whether a part has every write that its reads can have seen; if not, it may be a violation only for that.
+fn closed(history: &Transactions, level: Level, witness: &Witness) -> bool {
+    let real_time = matches!(level, Level::StrictSerializable | Level::Linearizable);
+    let txns = &history.txns;
+    if !witness.anomaly.starts_with("not-") && witness.anomaly != "stale-read" {
+        return true;
+    }
+    let all_there = |reader: &usize, read: &Op| {
+        let Op::Read { key, value: Some(seen) } = *read else { return true };
+        let wrote =
+            |op: &Op| matches!(*op, Op::Write { key: of, value } if of == key && value == seen);
+        let missed = |other: usize| {
+            txns[other].may_have_happened()
+                && !(real_time && txns[other].invoked > txns[*reader].returned)
+                && !witness.txns.contains(&other)
+                && history.ops(other).iter().any(wrote)
+        };
+        !(0..txns.len()).any(missed)
+    };
+    witness.txns.iter().all(|reader| history.ops(*reader).iter().all(|op| all_there(reader, op)))
 }
 
 fn many(kind: Kind, shape: Shape, seeds: u64) {
@@ -113,4 +138,17 @@ fn redis_commands() {
 #[test]
 fn objects_of_every_kind_together() {
     many(Kind::Mixed, Shape::Units, 1_500);
+}
+
+/// Of operations on one key each, one order for all keys exists if and only if one for each key does.
+#[test]
+fn locality() {
+    for seed in 0..2_000 {
+        let history = history(&mut Prng::new(seed), Kind::Mixed, Shape::Single);
+        let strict = judge(&history, Level::StrictSerializable, &mut Budget::default());
+        let linear = judge(&history, Level::Linearizable, &mut Budget::default());
+        let holds = |judgement: &Judgement| *judgement == Judgement::Holds;
+        assert!(strict.is_decided() && linear.is_decided(), "seed {seed}");
+        assert_eq!(holds(&strict), holds(&linear), "seed {seed}");
+    }
 }

@@ -1,6 +1,7 @@
 //! Taking back what a step changed, and queues, whose steps are their own reverse.
 
 use super::board::{ANY, Board, EMPTY, Kind, Was, print_of};
+use crate::planted::{self, Bug};
 use crate::search::NEVER;
 
 impl Board<'_> {
@@ -18,7 +19,8 @@ impl Board<'_> {
             }
             let earliest = leaving[*enqueued];
             let left = |slot: u32| leaves.get(&slot).copied().unwrap_or((NEVER, NEVER));
-            if left(earliest).1 < left(slot).0 {
+            let touching = u64::from(planted::is(Bug::QueueTouches));
+            if left(earliest).1 < left(slot).0.saturating_add(touching) && earliest != slot {
                 return false;
             }
         }

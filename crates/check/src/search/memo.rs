@@ -2,7 +2,8 @@
 //!
 //! A situation is what has its place, and the state that this led to. Both together are kept as a fingerprint of
 //! 128 bits (a collision would hide a good order; among a million situations its chance is below 10^-26), and beside it
-//! how many of each class of unknown operations were used up: a situation is no better than one that failed with fewer.
+//! how many of each class of unknown operations had been used up, as far as more of them might have helped:
+//! whoever comes with as many used or more fails as well.
 
 use crate::names::Table;
 
@@ -25,26 +26,40 @@ impl Memo {
         self.remembered
     }
 
-    pub(super) fn has_failed(&self, situation: u128, used: &[u32]) -> bool {
-        if used.is_empty() {
-            return self.failed.contains_key(&situation);
+    /// The classes that an earlier failure was short of ([`short`]); `None`: nothing failed from here.
+    pub(super) fn failed_short_of(&self, situation: u128, used: &[u32]) -> Option<u64> {
+        if self.failed.contains_key(&situation) {
+            return Some(0);
         }
-        let failed = self.used.get(&situation);
-        failed.is_some_and(|failed| failed.iter().any(|less| covers(less, used)))
+        if used.is_empty() {
+            return None;
+        }
+        let failed = self.used.get(&situation)?.iter().find(|less| covers(less, used))?;
+        let classes = failed.iter().enumerate().filter(|(_, used)| **used > 0);
+        Some(classes.fold(0, |all, (class, _)| all | short(class)))
     }
 
-    pub(super) fn note(&mut self, situation: u128, used: &[u32]) {
-        if used.is_empty() {
+    /// Nothing was found, with `used` of each class, and it was only short of the classes in `short_of`.
+    pub(super) fn note(&mut self, situation: u128, used: &[u32], short_of: u64) {
+        if short_of == 0 {
             self.failed.insert(situation, ());
-            self.remembered = self.failed.len();
+            self.remembered += 1;
             return;
         }
+        let matters = |class: usize| short(class) & short_of != 0;
+        let least = used.iter().enumerate().map(|(class, n)| if matters(class) { *n } else { 0 });
+        let least: Box<[u32]> = least.collect();
         let failed = self.used.entry(situation).or_default();
         let before = failed.len();
-        failed.retain(|more| !covers(used, more));
-        failed.push(used.into());
+        failed.retain(|more| !covers(&least, more));
+        failed.push(least);
         self.remembered = self.remembered + failed.len() - before;
     }
+}
+
+/// A class as a bit. Beyond 64 classes some share one: then more is taken to be short than is.
+pub(super) fn short(class: usize) -> u64 {
+    1 << (class % 64)
 }
 
 /// 64 bits into 128 that look like chance (the finaliser of SplitMix64, twice).

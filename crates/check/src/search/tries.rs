@@ -1,7 +1,9 @@
 //! What is tried from a situation, and in which turn.
 
 use super::links::END;
+use super::memo::short;
 use super::{ASKED, Frame, Object, Phase, Precedence, Search};
+use crate::planted::{self, Bug};
 
 impl<O: Object> Search<O> {
     /// Places what is next to be tried in the last situation; `false` if there is nothing left.
@@ -14,7 +16,7 @@ impl<O: Object> Search<O> {
                 Phase::Target => {
                     let target = self.by_return[self.next_return];
                     self.turn(at, Phase::Helpful);
-                    self.place(target)
+                    self.heard(at, target) && self.place(target)
                 }
                 Phase::Helpful | Phase::Other => {
                     let within = cursor != END && self.spans[cursor as usize].invoked <= horizon;
@@ -26,25 +28,20 @@ impl<O: Object> Search<O> {
                         continue;
                     }
                     self.frames[at].cursor = self.open.next(cursor);
-                    self.attempt(cursor, phase == Phase::Helpful)
+                    self.heard(at, cursor)
+                        && !self.has_better(cursor, horizon)
+                        && self.attempt(cursor, phase == Phase::Helpful)
                 }
                 Phase::HelpfulUnknown | Phase::OtherUnknown => {
-                    let Some(class) = self.classes.get(cursor as usize) else {
+                    if cursor as usize == self.classes.len() {
                         if phase == Phase::OtherUnknown {
                             return false;
                         }
                         self.turn(at, Phase::Other);
                         continue;
-                    };
-                    self.frames[at].cursor += 1;
-                    let next = class.get(self.used[cursor as usize] as usize).copied();
-                    let called = |i: &u32| self.spans[*i as usize].invoked <= horizon;
-                    match next.filter(called) {
-                        Some(item) if self.object.matters(item as usize, horizon) => {
-                            self.attempt(item, phase == Phase::HelpfulUnknown)
-                        }
-                        _ => false,
                     }
+                    self.frames[at].cursor += 1;
+                    self.attempt_of(at, cursor as usize, phase == Phase::HelpfulUnknown, horizon)
                 }
             };
             if placed {
@@ -57,6 +54,41 @@ impl<O: Object> Search<O> {
         let unknown = matches!(phase, Phase::HelpfulUnknown | Phase::OtherUnknown);
         let cursor = if unknown { 0 } else { self.open.first() };
         (self.frames[at].phase, self.frames[at].cursor) = (phase, cursor);
+    }
+
+    /// Places one more of a class of unknown items, as [`Search::attempt`] does.
+    fn attempt_of(&mut self, at: usize, class: usize, helpful: bool, horizon: u64) -> bool {
+        let used = self.used[class] as usize;
+        let first = self.classes[class][0];
+        if !self.heard(at, first) || !self.object.matters(first as usize, horizon) {
+            return false;
+        }
+        let next = self.classes[class].get(used).copied();
+        let called = |item: &u32| self.spans[*item as usize].invoked <= horizon;
+        let Some(item) = next.filter(called) else {
+            if used > 0 {
+                self.frames[at].short_of |= short(class);
+            }
+            return false;
+        };
+        self.attempt(item, helpful)
+    }
+
+    /// Whether an item may follow: only what observes comes right after what fades.
+    fn heard(&self, at: usize, item: u32) -> bool {
+        !self.frames[at].fading || self.object.observes(item as usize)
+    }
+
+    /// Whether an equal item that returns earlier may be placed in its stead: then no order is lost without it.
+    fn has_better(&self, item: u32, horizon: u64) -> bool {
+        let returned = |item: u32| (self.spans[item as usize].returned, item);
+        let better = |other: &u32| {
+            (returned(*other) < returned(item)) != planted::is(Bug::LaterStands)
+                && *other != item
+                && self.object.equal(*other as usize, item as usize)
+                && self.enabled(*other)
+        };
+        self.precedence == Precedence::RealTime && self.pending(horizon).any(|other| better(&other))
     }
 
     /// Places an item if it fits, and helps or not as is asked.

@@ -82,15 +82,17 @@ pub fn judge(h: &Transactions, level: Level, budget: &mut Budget) -> Judgement {
 }
 
 fn find(resolved: &Resolved, level: Level, meter: &mut Meter<'_>) -> Result<Option<Found>, Spent> {
-    let mut arcs = match level {
+    let arcs = match level {
         Level::ReadCommitted => levels::committed(resolved, meter)?,
         _ => levels::atomic(resolved, meter)?,
     };
     if let Some(initial) = arcs.initial {
         return Ok(Some(Found::initial(initial)));
     }
-    arcs.list.extend(levels::versions(resolved, 1, |_| true));
-    let graph = Graph::new(resolved, &arcs.list);
+    // What a list tells comes first: of two reasons it is the plainer one.
+    let mut list = levels::versions(resolved, 1, |_| true);
+    list.extend(arcs.list);
+    let graph = Graph::new(resolved, &list);
     let cyclic = graph.sort().cyclic;
     let smallest = cyclic.iter().min_by_key(|component| component.len());
     Ok(smallest.map(|component| Found::cycle(graph.cycle(component))))

@@ -1,7 +1,10 @@
 //! Read committed and read atomic against their axioms, and what the causal tests share.
 
 pub(crate) mod edit;
+mod mutants;
+mod planted;
 pub(crate) mod replicas;
+pub(crate) mod stories;
 pub(crate) mod tiny;
 pub(crate) mod twin;
 
@@ -73,17 +76,19 @@ pub(crate) fn compare(level: Level, seeds: u64, find: Find) -> Result<Vec<Tally>
     Ok(all)
 }
 
-/// A tiny history of a store, in which half of the time one read is replaced by another of its key.
-fn damaged(prng: &mut Prng, policy: Policy) -> Transactions {
+/// A tiny history of a store, half of the time with a read that another took the place of.
+pub(crate) fn damaged(prng: &mut Prng, policy: Policy) -> Transactions {
     let lists = prng.index(3);
     let txns = prng.index(4) + 4;
     let size = Size { processes: 3, txns, ops: prng.range(1, 4), registers: 2 - lists, lists };
     let h = replicas(prng, size, policy);
-    let ops = h.all_ops().to_vec();
+    if prng.chance(1, 2) { h } else { spoiled(prng, h) }
+}
+
+/// `h` with one read replaced by another of the same key.
+pub(crate) fn spoiled(prng: &mut Prng, h: Transactions) -> Transactions {
+    let ops = h.all_ops();
     let at = prng.index(ops.len());
-    if prng.chance(1, 2) {
-        return h;
-    }
     let reads = |op: &Op| matches!(op, Op::Read { .. } | Op::ReadList { .. });
     let same = |op: &&Op| op.key() == ops[at].key() && reads(op) && reads(&ops[at]);
     let others: Vec<Op> = ops.iter().filter(same).copied().collect();

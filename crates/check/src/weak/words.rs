@@ -102,7 +102,7 @@ impl Speaker<'_> {
             [Arc { why: Why::Session, .. }] => "earlier in the same process".into(),
             [Arc { why: Why::Reads(SEEN), .. }] => "whose append it saw".into(),
             [Arc { why: Why::Reads(key), .. }] => format!("from which it read `{}`", self.key(key)),
-            _ => "causally before it".into(),
+            _ => "in its causal past".into(),
         })
     }
 
@@ -127,14 +127,15 @@ impl Speaker<'_> {
                 format!("in `{key}` as {by} read it, {from} comes before {to}")
             }
             Why::Derived { by, key } => {
-                let how = self.how(arc.from, by).unwrap_or("before it for its process".into());
+                let how =
+                    self.how(arc.from, by).unwrap_or("before it as its process must see it".into());
                 let (by, key) = (self.who(by), self.key(key));
                 if arc.to == INIT {
                     return format!(
                         "{by} found `{key}` as it was at first, but {from} wrote it, {how}"
                     );
                 }
-                format!("{by} read `{key}` from {to}, so that {from} ({how}) must come before that")
+                format!("{by} read `{key}` from {to}, so that {from}, {how}, must come before that")
             }
         }
     }

@@ -1,4 +1,4 @@
-//! The map and its witnesses, for people: families of levels side by side with what was found, then each violation once.
+//! The map and its witnesses, for people: families of levels with what was found of each, then each violation once.
 
 use super::{Findings, Verdict};
 use crate::out;
@@ -34,6 +34,8 @@ const FAMILIES: [(&str, &[Level]); 5] = [
 ];
 /// Columns of text, if it can be had.
 const WIDTH: usize = 110;
+/// A remark longer than this is not said twice in a row.
+const SHORT: usize = 40;
 /// How many transactions of a witness are shown.
 const MOST: usize = 40;
 
@@ -104,7 +106,7 @@ pub(super) fn counted(count: usize, what: &str) -> String {
 /// A line for each level, in families.
 fn map(text: &mut String, findings: &Findings<'_>, violations: &[(&Witness, Vec<Level>)]) {
     for (family, levels) in FAMILIES {
-        let mut name = family;
+        let (mut name, mut before) = (family, String::new());
         let _ = writeln!(text);
         for level in levels {
             let Some((_, place)) = findings.levels.iter().find(|(of, _)| of == level) else {
@@ -113,8 +115,10 @@ fn map(text: &mut String, findings: &Findings<'_>, violations: &[(&Witness, Vec<
             let (mark, word) = mark(&place.judgement);
             let line = format!("{name:<11}{mark} {:<21}{word:<9}", level.name());
             let remark = remark(place, violations);
-            let _ = writeln!(text, "{}", hung(&line, &remark));
-            name = "";
+            let same = remark.len() > SHORT && remark == before;
+            let told = if same { "as above" } else { &remark };
+            let _ = writeln!(text, "{}", hung(&line, told));
+            (name, before) = ("", remark);
         }
     }
     let strongest: Vec<&str> = findings.strongest.iter().map(|level| level.name()).collect();

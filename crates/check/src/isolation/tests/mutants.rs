@@ -79,7 +79,7 @@ impl<S: Sink> Sink for Planted<'_, S> {
 }
 
 fn judge_with(bug: Bug, history: &Transactions, options: &Options) -> BTreeMap<Level, Judgement> {
-    let mut scan = Scan::new(history, *options);
+    let mut scan = Scan::new(history, Assumed { options: *options, chains: false });
     let mut facts = Facts::of(history);
     facts.settle(&mut scan.slots);
     let mut builder = graph::Builder::of(&facts);

@@ -13,9 +13,9 @@ enum Store {
     Strict,
     /// Each reads from a snapshot; of two that overlap and write one key the second fails.
     Snapshot,
-    /// Each reads what is committed at that moment, and its own writes. Appends are there when it commits.
+    /// Each reads what is committed at that moment, and its own writes. Writers of a key wait for each other.
     Committed,
-    /// The same, and what others have not committed is read as well. Writers of a key wait for each other.
+    /// The same, and what others have not committed is read as well.
     Uncommitted,
 }
 
@@ -43,10 +43,13 @@ fn run(store: Store, lists: bool, count: usize, seed: u64) -> Transactions {
     let mut dirty = held.clone();
     let mut open: Vec<Open> = Vec::new();
     let (mut now, mut next, mut done) = (0, 1, 0);
-    while done < count {
+    while done < count || !open.is_empty() {
         now += 1;
         let process = prng.index(if store == Store::Strict { 4 } else { 5 });
         let Some(at) = open.iter().position(|open| open.process == process) else {
+            if done >= count {
+                continue;
+            }
             let length = 1 + prng.index(4);
             let mut keys: Vec<usize> = (0..length).map(|_| prng.index(KEYS)).collect();
             let mut wanted = Vec::new();
@@ -56,7 +59,7 @@ fn run(store: Store, lists: bool, count: usize, seed: u64) -> Transactions {
                 wanted.push(write.then(|| history.value(&Value::Int(next))));
             }
             // Locks are taken in order, so that nobody waits for ever.
-            if store == Store::Uncommitted {
+            if store != Store::Snapshot {
                 keys.sort_unstable();
             }
             let (snapshot, ops, appended) = (held.clone(), Vec::new(), Vec::new());
@@ -79,7 +82,7 @@ fn run(store: Store, lists: bool, count: usize, seed: u64) -> Transactions {
         } else if open[at].ops.len() < open[at].keys.len() {
             let place = open[at].ops.len();
             let key = open[at].keys[place];
-            let locked = store == Store::Uncommitted
+            let locked = store != Store::Snapshot
                 && open.iter().any(|other| {
                     other.process != process && other.appended.iter().any(|(of, _)| *of == key)
                 });
