@@ -105,7 +105,7 @@ fn parse(words: &[String]) -> Result<Arguments, String> {
 /// One seed with its story.
 fn replay(seed: u64) -> Outcome {
     let report = run_seed(seed, Options { story: STORY, ..Options::default() });
-    report.story.iter().for_each(|line| println!("{line}"));
+    report.lines().for_each(|line| println!("{line}"));
     println!("seed {seed}: {:?}, {:?}: {}", report.profile, report.workload, report.verdict);
     if report.verdict.is_ok() { Ok(()) } else { Err("the seed fails".into()) }
 }

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod campaign;
+mod checkers;
 mod ci;
 mod help;
 mod measure;
@@ -36,6 +37,11 @@ const COMMANDS: &[Command] = &[
         name: "campaign",
         about: "swarm seeds: --seeds FROM..TO, --jobs N, --mutants; --seed N replays one",
         run: campaign::run,
+    },
+    Command {
+        name: "checkers",
+        about: "[PART]: time and memory of each checker over generated histories, to docs/measurements/",
+        run: checkers::run,
     },
     Command {
         name: "ci",

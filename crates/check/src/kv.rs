@@ -56,7 +56,7 @@ impl fmt::Debug for KvOp {
 }
 
 /// What `command` does to a key.
-fn run(state: Option<&Bytes>, command: &Command) -> (Reply, Option<Bytes>) {
+pub(crate) fn run(state: Option<&Bytes>, command: &Command) -> (Reply, Option<Bytes>) {
     let same = || state.cloned();
     match command {
         Command::Get => (Reply::Value(same()), same()),

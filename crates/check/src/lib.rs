@@ -17,7 +17,8 @@
 //! | `model` | [`Model`]: a specification; `register`, `counter` and `kv` are some |
 //! | `linear` | [`linearizable`]: the verdict within a budget |
 //! | `map` | the consistency map of a history: every level at once |
-//! | `search` | the search for an order of one set of keys |
+//! | `order` | strict serializable, linearizable, sequential, serializable: one order of everything |
+//! | `search` | the search for an order of items on objects of any kind |
 //! | `shrink` | from a violation to the smallest part of the history that still is one |
 //! | `simple` | checks that need no search |
 //!
@@ -40,6 +41,7 @@ pub mod map;
 mod model;
 mod names;
 pub mod order;
+mod planted;
 pub mod register;
 mod search;
 pub mod session;

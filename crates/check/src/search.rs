@@ -1,378 +1,432 @@
-//! The search for an order of operations that share keys.
+//! The search for a legal order of items: of operations, or of transactions.
 //!
-//! Events (calls and returns) are walked in order of time. Just in time (Lowe): an operation is given its place
-//! only when a return needs it. At a return whose operation has no place yet, sequences of pending operations
-//! are tried, shortest first, until that one fits; from each success the walk goes on, and comes back if
-//! it gets stuck later.
+//! Items are placed one after another and taken back in reverse, so that a step costs what it changes. A read that
+//! fits is placed at once: whatever order works without it there also works with it there.
 //!
-//! What keeps it small: a read that fits is placed at once (whatever order works without it there also works
-//! with it there); operations of unknown outcome return never, need no place, and
-//! of two paths that agree on all else, the one that has used up more of them is dominated.
+//! - By real time an item is given its place just in time (Lowe 2017): only when it must have one because it returned
+//!   before all others that have none. What makes it fit is tried before it: first what does so at once.
+//! - By the order of each process, or by none, what lets a read fit comes first.
+//! - A situation that failed is remembered ([`memo::Memo`]) and never entered again.
+//!
+//! Items of unknown outcome need no place. Equal ones form a class, the earliest stands for all, and what
+//! matters of a class is how many of it were used, if one more was ever looked for in vain.
 
-use crate::{Budget, Model};
-use std::collections::BTreeMap;
-use std::hash::{Hash, Hasher};
-use stdx::Digest;
+mod links;
+mod memo;
+mod tries;
 
-/// One operation as the search needs it; outcome and times are settled by the caller.
-#[derive(Debug)]
-pub(crate) struct Item<'a, M: Model> {
-    pub(crate) op: &'a M::Op,
-    /// `None`: any.
-    pub(crate) result: Option<&'a M::Result>,
-    pub(crate) invoked: u64,
-    /// `None`: never; it needs no place.
-    pub(crate) returned: Option<u64>,
+use crate::Budget;
+use crate::planted::{self, Bug};
+use links::{END, Links};
+use memo::Memo;
+
+pub(crate) use memo::scatter;
+
+/// Objects, in a state that changes as items are placed.
+pub(crate) trait Object {
+    /// Places an item; `false`, and no change, if it does not fit or would make it impossible to place the rest.
+    fn place(&mut self, item: usize) -> bool;
+
+    /// Takes back the item that was placed last.
+    fn undo(&mut self, item: usize);
+
+    /// A fingerprint of the state.
+    fn print(&self) -> u128;
+
+    /// Whether an item changes no state in which it fits.
+    fn is_read(&self, item: usize) -> bool;
+
+    /// Whether it depends on the state if an item fits, or what it does.
+    fn observes(&self, item: usize) -> bool;
+
+    /// Whether what an item does is lost, or might as well be done later, if what comes next does not observe it.
+    fn fades(&self, item: usize) -> bool;
+
+    /// Whether two items do and observe the same.
+    fn equal(&self, one: usize, other: usize) -> bool;
+
+    /// Whether an item of unknown outcome can still make a difference to what returns at `now` or later.
+    fn matters(&self, item: usize, now: u64) -> bool;
 }
+
+/// What an order must respect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Precedence {
+    /// What returned before another was invoked comes first; and the order of each process.
+    RealTime,
+    /// The order of each process.
+    Process,
+    /// Nothing.
+    Nothing,
+}
+
+/// When an item was under way.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Span {
+    pub(crate) process: u64,
+    pub(crate) invoked: u64,
+    /// `NEVER`: later than anything, or not known.
+    pub(crate) returned: u64,
+    /// Whether it must have a place. If not, the class of equal items that it belongs to.
+    pub(crate) class: Option<u32>,
+    /// Whether its process waited for it before it went on.
+    pub(crate) waited: bool,
+}
+
+pub(crate) const NEVER: u64 = u64::MAX;
 
 /// What became of a search.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Found {
     /// An order: the items in it, the unknown that were not needed left out.
     Order(Vec<usize>),
-    /// No order, not even of what had been called when this item returned.
+    /// No order. The item that was in the way when most had been placed.
     Nothing { stuck: usize },
-    /// The budget ran out; the furthest return that was reached.
+    /// The budget ran out; what was in the way at the furthest.
     GaveUp { furthest: usize },
 }
 
-/// Pairs of operations compared at most before the search; with more it goes without.
-const MOST_PAIRS: usize = 200_000_000;
+/// What may be tried next from a situation, in turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// The item that returns first.
+    Target,
+    /// What lets something fit that did not.
+    Helpful,
+    /// The same of what is unknown.
+    HelpfulUnknown,
+    /// Anything else.
+    Other,
+    /// The same of what is unknown.
+    OtherUnknown,
+}
 
+/// A situation on the way.
 #[derive(Clone, Copy, Debug)]
-enum Event {
-    Call(usize),
-    Return(usize),
+struct Frame {
+    /// How many had a place.
+    placed: usize,
+    phase: Phase,
+    /// The item or class to try next.
+    cursor: u32,
+    /// The classes of unknown items of which one more was looked for in vain, here or further on.
+    short_of: u64,
+    /// The last item is unknown and faded unless the next observes it: then it did not happen, or did later.
+    fading: bool,
 }
 
-/// The operations placed so far, by slot.
-type Bits = Vec<u64>;
+/// How many blocked reads are asked whether a candidate lets them fit.
+const ASKED: usize = 64;
+/// Steps between two looks at the clock.
+const BREATH: u64 = 4_096;
 
-#[derive(Clone)]
-struct Node<S> {
-    state: S,
-    /// Pending operations that return and have a place.
-    placed: Bits,
-    /// Operations used that never return.
-    used: Bits,
-    /// Placed on the way here from the frame's first node.
-    path: Vec<usize>,
+/// A search that goes on where it gave up when it is run again.
+pub(crate) struct Search<O> {
+    pub(crate) object: O,
+    precedence: Precedence,
+    spans: Vec<Span>,
+    /// What has no place: all by time of invocation, or those whose predecessor has one.
+    open: Links,
+    by_return: Vec<u32>,
+    rank: Vec<u32>,
+    next_return: usize,
+    /// Of each item, the one of its process that must come before, and the one it lets go on.
+    after: Vec<u32>,
+    follower: Vec<u32>,
+    placed: Vec<bool>,
+    /// A fingerprint of the items that have a place, and how many still need one.
+    print: u128,
+    left: usize,
+    classes: Vec<Vec<u32>>,
+    used: Vec<u32>,
+    trail: Vec<u32>,
+    frames: Vec<Frame>,
+    started: bool,
+    memo: Memo,
+    furthest: (usize, u32),
+    /// The longest order, if it is to be kept.
+    best: Option<Vec<u32>>,
 }
 
-/// The end, or the return that needs a place first.
-type Walked<S> = Result<Node<S>, (usize, Node<S>)>;
-
-/// A return whose operation had no place when the walk came by.
-struct Frame<S> {
-    event: usize,
-    /// Placed since the frame before this one.
-    prefix: Vec<usize>,
-    /// Sequences of pending operations, shortest first; none is dominated by another.
-    queue: Vec<Node<S>>,
-    /// The sequence to look at, and whether the way past the return from it was tried: only on coming back
-    /// longer ones are made from it.
-    cursor: usize,
-    tried: bool,
+fn small(number: usize) -> u32 {
+    u32::try_from(number).expect("fewer than 2^32 items")
 }
 
-impl<S> Frame<S> {
-    fn new(event: usize, mut node: Node<S>) -> Frame<S> {
-        let prefix = std::mem::take(&mut node.path);
-        Frame { event, prefix, queue: vec![node], cursor: 0, tried: false }
-    }
-}
-
-pub(crate) struct Search<'a, M: Model> {
-    model: &'a M,
-    items: &'a [Item<'a, M>],
-    events: Vec<Event>,
-    /// Items that return and are pending at a return: a range of `pending` per event.
-    pending: Vec<usize>,
-    ranges: Vec<(usize, usize)>,
-    /// Items that never return by time of call, and how many of them are called before each event.
-    unknown: Vec<usize>,
-    called: Vec<usize>,
-    /// Of each unknown item: after this event nobody can tell whether it happened, so it is not tried.
-    told: Vec<usize>,
-    /// Of each item: in `placed` (reused after its return) or in `used`.
-    slot: Vec<usize>,
-    /// Of each item: whether it changes nothing ever.
-    reads: Vec<bool>,
-    words: (usize, usize),
-    /// Event, placed and state, as a fingerprint: the sets of unknown operations that did not suffice.
-    memo: BTreeMap<(u64, u64), Vec<Bits>>,
-    remembered: usize,
-}
-
-fn has(bits: &[u64], slot: usize) -> bool {
-    bits[slot / 64] >> (slot % 64) & 1 == 1
-}
-
-fn put(bits: &mut [u64], slot: usize, on: bool) {
-    let mask = 1 << (slot % 64);
-    if on { bits[slot / 64] |= mask } else { bits[slot / 64] &= !mask }
-}
-
-impl<'a, M: Model> Search<'a, M> {
-    pub(crate) fn new(model: &'a M, items: &'a [Item<'a, M>]) -> Search<'a, M> {
-        let mut times = Vec::with_capacity(items.len() * 2);
-        for (i, item) in items.iter().enumerate() {
-            // At one time calls come before returns: operations that touch are taken to overlap.
-            times.push((item.invoked, false, i));
-            if let Some(returned) = item.returned {
-                times.push((returned.max(item.invoked), true, i));
-            }
-        }
-        times.sort_unstable();
+impl<O: Object> Search<O> {
+    /// `spans` in order of invocation.
+    pub(crate) fn new(object: O, precedence: Precedence, spans: Vec<Span>) -> Search<O> {
+        let count = spans.len();
+        let needs = |i: &u32| spans[*i as usize].class.is_none();
+        let mut by_return: Vec<u32> = (0..small(count)).filter(needs).collect();
+        by_return.sort_by_key(|i| spans[*i as usize].returned);
+        let mut rank = vec![0; count];
+        by_return.iter().enumerate().for_each(|(at, i)| rank[*i as usize] = small(at));
         let mut search = Search {
-            model,
-            items,
-            events: Vec::with_capacity(times.len()),
-            pending: Vec::new(),
-            ranges: Vec::with_capacity(times.len()),
-            unknown: Vec::new(),
-            called: Vec::with_capacity(times.len()),
-            told: Vec::new(),
-            slot: vec![0; items.len()],
-            reads: items.iter().map(|item| model.is_read(item.op)).collect(),
-            words: (1, 1),
-            memo: BTreeMap::new(),
-            remembered: 0,
+            object,
+            precedence,
+            open: Links::new(count),
+            left: by_return.len(),
+            by_return,
+            rank,
+            next_return: 0,
+            after: vec![END; count],
+            follower: vec![END; count],
+            placed: vec![false; count],
+            print: 0,
+            used: Vec::new(),
+            classes: Vec::new(),
+            trail: Vec::with_capacity(count),
+            frames: Vec::new(),
+            started: false,
+            memo: Memo::default(),
+            furthest: (0, 0),
+            best: None,
+            spans,
         };
-        let (mut free, mut slots, mut open) = (Vec::new(), 0, Vec::new());
-        for (_, returns, i) in times {
-            if returns {
-                let from = search.pending.len();
-                search.pending.extend(open.iter().copied());
-                search.ranges.push((from, search.pending.len()));
-                open.retain(|other| *other != i);
-                free.push(search.slot[i]);
-                search.events.push(Event::Return(i));
-            } else {
-                search.ranges.push((0, 0));
-                if items[i].returned.is_some() {
-                    search.slot[i] = free.pop().unwrap_or(slots);
-                    slots = slots.max(search.slot[i] + 1);
-                    open.push(i);
-                } else {
-                    search.slot[i] = search.unknown.len();
-                    search.unknown.push(i);
-                }
-                search.events.push(Event::Call(i));
+        search.chain();
+        search.split_classes();
+        for i in 0..small(count) {
+            let Span { class, waited, .. } = search.spans[i as usize];
+            // What nobody waited for is followed by nothing and waits here for what it follows.
+            let first = !waited || search.after[i as usize] == END;
+            if class.is_none() && (first || precedence == Precedence::RealTime) {
+                search.open.push(i);
             }
-            search.called.push(search.unknown.len());
         }
-        search.told = search.last_told();
-        search.words = (slots.div_ceil(64).max(1), search.unknown.len().div_ceil(64));
         search
     }
 
-    /// Of each unknown item, the last return of an operation that can tell whether it happened.
-    fn last_told(&self) -> Vec<usize> {
-        let never = self.events.len();
-        if self.unknown.len() * self.items.len() > MOST_PAIRS {
-            return vec![never; self.unknown.len()];
+    /// Finds of each item the one before it in its process. By real time it is noted only where times do not tell.
+    fn chain(&mut self) {
+        if self.precedence == Precedence::Nothing || planted::is(Bug::NoProcess) {
+            return;
         }
-        let tells = |writer: &Item<'_, M>, j: usize| {
-            let other = &self.items[j];
-            !self.model.cannot_tell(writer.op, other.op, other.result)
-        };
-        let last = |i: &usize| {
-            let writer = &self.items[*i];
-            if self.unknown.iter().any(|j| j != i && tells(writer, *j)) {
-                return never;
+        let mut last = crate::names::Table::default();
+        for (i, span) in self.spans.iter().enumerate() {
+            if let Some(before) = last.get(&span.process).copied() {
+                let told = self.spans[before as usize].returned < span.invoked
+                    || planted::is(Bug::ProcessMayTouch);
+                if self.precedence == Precedence::Process || !told {
+                    self.after[i] = before;
+                }
+                if self.precedence == Precedence::Process && span.class.is_none() && span.waited {
+                    self.follower[before as usize] = small(i);
+                }
             }
-            let told = |event: &Event| matches!(*event, Event::Return(j) if tells(writer, j));
-            self.events.iter().rposition(told).unwrap_or(0)
-        };
-        self.unknown.iter().map(last).collect()
+            if span.waited && span.class.is_none() {
+                last.insert(span.process, small(i));
+            }
+        }
+    }
+
+    /// Only what has the same predecessor is equal.
+    fn split_classes(&mut self) {
+        let mut names = crate::names::Table::default();
+        for i in 0..self.spans.len() {
+            let Some(class) = self.spans[i].class else { continue };
+            let fresh = small(self.classes.len());
+            let class = *names.entry((class, self.after[i])).or_insert(fresh);
+            if class == fresh {
+                self.classes.push(Vec::new());
+                self.used.push(0);
+            }
+            self.classes[class as usize].push(small(i));
+            self.spans[i].class = Some(class);
+        }
+    }
+
+    /// Keeps the longest order from now on.
+    pub(crate) fn keep_best(&mut self) {
+        self.best = Some(Vec::new());
+    }
+
+    /// The longest order found, if it was kept.
+    pub(crate) fn best(&self) -> Vec<usize> {
+        self.best.iter().flatten().map(|i| *i as usize).collect()
+    }
+
+    /// How many had a place at the furthest, and of how many.
+    pub(crate) fn progress(&self) -> (usize, usize) {
+        (self.furthest.0, self.by_return.len())
     }
 
     /// Looks for an order. Takes what it spends from `budget`.
     pub(crate) fn run(&mut self, budget: &mut Budget) -> Found {
-        let first = Node {
-            state: self.model.initial(),
-            placed: vec![0; self.words.0],
-            used: vec![0; self.words.1],
-            path: Vec::new(),
-        };
-        let (mut frames, mut furthest) = (Vec::new(), 0);
-        match self.walk(0, first) {
-            Ok(done) => return Found::Order(done.path),
-            Err((event, node)) => frames.push(Frame::new(event, node)),
-        }
-        while let Some(frame) = frames.last_mut() {
-            furthest = furthest.max(frame.event);
-            if budget.steps == 0 || self.remembered > budget.memory {
-                return Found::GaveUp { furthest: self.returning(furthest) };
+        let mut fresh = !std::mem::replace(&mut self.started, true);
+        loop {
+            if fresh {
+                self.settle();
+                if self.left == 0 {
+                    return Found::Order(self.trail.iter().map(|i| *i as usize).collect());
+                }
+                self.enter();
+            }
+            if budget.steps == 0
+                || self.memo.len() > budget.memory
+                || budget.steps.is_multiple_of(BREATH) && (budget.expired)()
+            {
+                self.note_furthest();
+                return Found::GaveUp { furthest: self.furthest.1 as usize };
             }
             budget.steps -= 1;
-            let Some(past) = self.advance(frame) else {
-                frames.pop();
-                continue;
-            };
-            match self.walk(frame.event + 1, past) {
-                Ok(done) => {
-                    let prefixes = frames.into_iter().flat_map(|frame| frame.prefix);
-                    return Found::Order(prefixes.chain(done.path).collect());
-                }
-                Err((event, node)) => {
-                    furthest = furthest.max(event);
-                    if self.fresh(event, &node) {
-                        frames.push(Frame::new(event, node));
-                    }
-                }
+            fresh = self.advance();
+            if !fresh && !self.leave() {
+                return Found::Nothing { stuck: self.furthest.1 as usize };
             }
         }
-        Found::Nothing { stuck: self.returning(furthest) }
     }
 
-    fn returning(&self, event: usize) -> usize {
-        match self.events[event] {
-            Event::Return(i) | Event::Call(i) => i,
+    fn situation(&self) -> u128 {
+        if planted::is(Bug::MemoWithoutPlaced) {
+            return self.object.print();
         }
-    }
-
-    /// Goes on to the next return whose operation has no place; `Ok` at the end.
-    fn walk(&self, from: usize, mut node: Node<M::State>) -> Walked<M::State> {
-        for event in from..self.events.len() {
-            match self.events[event] {
-                Event::Call(i) => {
-                    self.place_read(i, &mut node);
-                }
-                Event::Return(i) => {
-                    if !has(&node.placed, self.slot[i]) {
-                        return Err((event, node));
-                    }
-                    put(&mut node.placed, self.slot[i], false);
-                }
-            }
+        if planted::is(Bug::MemoWithoutState) {
+            return self.print;
         }
-        Ok(node)
+        self.print ^ self.object.print()
     }
 
-    /// Places a read that fits and returns. A write that would change nothing here might be needed later.
-    fn place_read(&self, i: usize, node: &mut Node<M::State>) {
-        let item = &self.items[i];
-        if item.returned.is_none() || !self.reads[i] {
+    /// A new situation, unless it is known to fail.
+    fn enter(&mut self) {
+        if self.memo.len() > 0
+            && let Some(short_of) = self.memo.failed_short_of(self.situation(), &self.used)
+            && let Some(frame) = self.frames.last_mut()
+        {
+            frame.short_of |= short_of;
+            let placed = frame.placed;
+            self.take_back(placed);
             return;
         }
-        if self.model.step(&node.state, item.op, item.result).is_some() {
-            put(&mut node.placed, self.slot[i], true);
-            node.path.push(i);
-        }
-    }
-
-    fn settle(&self, event: usize, node: &mut Node<M::State>) {
-        let (from, to) = self.ranges[event];
-        for &i in &self.pending[from..to] {
-            if !has(&node.placed, self.slot[i]) {
-                self.place_read(i, node);
-            }
-        }
-    }
-
-    /// The next way past the frame's return.
-    fn advance(&mut self, frame: &mut Frame<M::State>) -> Option<Node<M::State>> {
-        let Event::Return(target) = self.events[frame.event] else {
-            unreachable!("frames stand at returns")
+        let phase = match self.precedence {
+            Precedence::RealTime => Phase::Target,
+            Precedence::Process | Precedence::Nothing => Phase::Helpful,
         };
-        while let Some(node) = frame.queue.get(frame.cursor) {
-            let settled = has(&node.placed, self.slot[target]);
-            if frame.tried {
-                (frame.tried, frame.cursor) = (false, frame.cursor + 1);
-                if !settled {
-                    let longer = self.longer(frame.event, target, node);
-                    frame.queue.extend(longer);
+        let (placed, cursor) = (self.trail.len(), self.open.first());
+        let last = self.trail.last().copied().filter(|last| {
+            let unknown = self.spans[*last as usize].class.is_some();
+            unknown && self.object.fades(*last as usize)
+        });
+        let fading = last.is_some();
+        self.frames.push(Frame { placed, phase, cursor, short_of: 0, fading });
+    }
+
+    /// Nothing was left to try in the last situation: back to the one before. `false`: there is none.
+    fn leave(&mut self) -> bool {
+        self.note_furthest();
+        let failed = self.situation();
+        let short_of = self.frames.pop().map_or(0, |frame| frame.short_of);
+        let known = if planted::is(Bug::MemoWithoutUsed) { 0 } else { short_of };
+        self.memo.note(failed, &self.used, known);
+        let Some(frame) = self.frames.last_mut() else { return false };
+        frame.short_of |= short_of;
+        let placed = frame.placed;
+        self.take_back(placed);
+        true
+    }
+
+    fn note_furthest(&mut self) {
+        let done = self.by_return.len() - self.left;
+        if done < self.furthest.0 || done == self.furthest.0 && self.furthest != (0, 0) {
+            return;
+        }
+        let stuck = match self.precedence {
+            Precedence::RealTime => self.by_return.get(self.next_return).copied(),
+            Precedence::Process | Precedence::Nothing => {
+                let mut open = self.pending(NEVER);
+                open.find(|i| self.object.observes(*i as usize)).or(Some(self.open.first()))
+            }
+        };
+        self.furthest = (done, stuck.filter(|stuck| *stuck != END).unwrap_or(0));
+        if let Some(best) = &mut self.best {
+            best.clone_from(&self.trail);
+        }
+    }
+
+    /// What needs a place and was invoked by `horizon`.
+    fn pending(&self, horizon: u64) -> impl Iterator<Item = u32> + '_ {
+        let some = |i: u32| Some(i).filter(|i| *i != END);
+        let all = std::iter::successors(some(self.open.first()), move |i| some(self.open.next(*i)));
+        all.take_while(move |i| self.spans[*i as usize].invoked <= horizon)
+    }
+
+    /// The time at which something must have its place: what was invoked later comes after it.
+    fn horizon(&mut self) -> u64 {
+        if self.precedence != Precedence::RealTime {
+            return NEVER;
+        }
+        while let Some(i) = self.by_return.get(self.next_return)
+            && self.placed[*i as usize]
+        {
+            self.next_return += 1;
+        }
+        let target = self.by_return.get(self.next_return);
+        let touching = u64::from(planted::is(Bug::TouchIsOrder));
+        target.map_or(NEVER, |i| self.spans[*i as usize].returned - touching)
+    }
+
+    fn enabled(&self, item: u32) -> bool {
+        let before = self.after[item as usize];
+        before == END || self.placed[before as usize]
+    }
+
+    /// Places every read that fits.
+    fn settle(&mut self) {
+        loop {
+            let horizon = self.horizon();
+            let mut item = self.open.first();
+            let mut placed = false;
+            while item != END && self.spans[item as usize].invoked <= horizon {
+                let next = self.open.next(item);
+                if self.object.is_read(item as usize) {
+                    placed |= self.place(item);
                 }
-                continue;
+                item = next;
             }
-            frame.tried = true;
-            let past = if settled { Some(node.clone()) } else { self.place(target, node) };
-            if let Some(mut past) = past {
-                self.settle(frame.event, &mut past);
-                put(&mut past.placed, self.slot[target], false);
-                return Some(past);
+            if !placed {
+                return;
             }
         }
-        None
     }
 
-    /// The node after item `i`, if it fits.
-    fn place(&self, i: usize, node: &Node<M::State>) -> Option<Node<M::State>> {
-        let item = &self.items[i];
-        let state = self.model.step(&node.state, item.op, item.result)?;
-        let mut next = Node {
-            state,
-            placed: node.placed.clone(),
-            used: node.used.clone(),
-            path: node.path.clone(),
-        };
-        let bits = if item.returned.is_some() { &mut next.placed } else { &mut next.used };
-        put(bits, self.slot[i], true);
-        next.path.push(i);
-        Some(next)
-    }
-
-    /// Every sequence longer by one operation other than the target's, as far as it is not dominated.
-    fn longer(
-        &mut self,
-        event: usize,
-        target: usize,
-        node: &Node<M::State>,
-    ) -> Vec<Node<M::State>> {
-        let mut found = Vec::new();
-        let (from, to) = self.ranges[event];
-        for at in from..to {
-            let i = self.pending[at];
-            if i != target
-                && !has(&node.placed, self.slot[i])
-                && let Some(next) = self.place(i, node)
-            {
-                found.push(next);
-            }
-        }
-        for at in 0..self.called[event] {
-            if self.told[at] < event {
-                continue;
-            }
-            let i = self.unknown[at];
-            // Of equal unknown operations the earliest stands for all.
-            let twin = |j: &usize| {
-                let (one, other) = (&self.items[*j], &self.items[i]);
-                !has(&node.used, self.slot[*j]) && one.op == other.op && one.result == other.result
-            };
-            if has(&node.used, self.slot[i]) || self.unknown[..at].iter().any(twin) {
-                continue;
-            }
-            found.extend(self.place(i, node).filter(|next| next.state != node.state));
-        }
-        for next in &mut found {
-            self.settle(event, next);
-        }
-        found.retain(|next| self.fresh(event, next));
-        found
-    }
-
-    /// Remembers the node; false if one as good was seen before.
-    fn fresh(&mut self, event: usize, node: &Node<M::State>) -> bool {
-        let print = |salt: u64| {
-            let mut digest = Digest::default();
-            digest.write_u64(salt);
-            digest.write_u64(event as u64);
-            node.placed.iter().for_each(|word| digest.write_u64(*word));
-            node.state.hash(&mut digest);
-            digest.finish()
-        };
-        // 128 bits: a collision would hide a good order.
-        let seen = self.memo.entry((print(0), print(0x5bd1_e995))).or_default();
-        let covers = |less: &Bits| less.iter().zip(&node.used).all(|(a, b)| a & !b == 0);
-        if seen.iter().any(covers) {
+    fn place(&mut self, item: u32) -> bool {
+        if !self.enabled(item) || !self.object.place(item as usize) {
             return false;
         }
-        seen.retain(|more| !node.used.iter().zip(more).all(|(a, b)| a & !b == 0));
-        seen.push(node.used.clone());
-        self.remembered += 1;
+        self.placed[item as usize] = true;
+        self.trail.push(item);
+        if let Some(class) = self.spans[item as usize].class {
+            self.used[class as usize] += 1;
+            return true;
+        }
+        self.left -= 1;
+        self.print ^= scatter(u64::from(item) << 1 | 1);
+        self.open.remove(item);
+        let follower = self.follower[item as usize];
+        if follower != END {
+            self.open.push(follower);
+        }
         true
+    }
+
+    /// Takes back the last items until `placed` have a place.
+    fn take_back(&mut self, placed: usize) {
+        while self.trail.len() > placed
+            && let Some(item) = self.trail.pop()
+        {
+            self.object.undo(item as usize);
+            self.placed[item as usize] = false;
+            if let Some(class) = self.spans[item as usize].class {
+                self.used[class as usize] -= 1;
+                continue;
+            }
+            self.left += 1;
+            self.print ^= scatter(u64::from(item) << 1 | 1);
+            let follower = self.follower[item as usize];
+            if follower != END {
+                self.open.remove(follower);
+            }
+            self.open.restore(item);
+            self.next_return = self.next_return.min(self.rank[item as usize] as usize);
+        }
     }
 }

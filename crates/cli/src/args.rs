@@ -21,6 +21,9 @@ pub(crate) enum Command {
     /// Declare keyspaces and show them
     Keyspace(Keyspace),
     /// Judge a recorded history: which consistency levels hold, and what breaks the others
+    ///
+    /// Exits with 0 if what was asked for holds (without --model: every level that speaks of the history), 1 on a
+    /// violation, 2 if nobody knows, 64 on a wrong command line, 65 if the history cannot be read (docs/checking.md).
     Check(Check),
     /// Put load on a server and write down what was asked and answered, for `check`
     Bench(Bench),
@@ -171,7 +174,7 @@ pub(crate) enum Mix {
 pub(crate) struct Check {
     /// The history; `-` is standard input
     pub(crate) file: PathBuf,
-    /// Judge this level only; without it, the map of all levels is printed
+    /// Judge this level only, by itself; without it, the map of all levels is printed
     #[arg(long, value_name = "LEVEL")]
     pub(crate) model: Option<check::Level>,
     /// What the file is; without it, its content tells
@@ -186,18 +189,21 @@ pub(crate) struct Check {
     /// What a Jepsen history is about, where its words do not tell: register, counter, set, list, queue
     #[arg(long, value_parser = object)]
     pub(crate) object: Option<check::format::Object>,
-    /// By how much a read may lag, in the file's unit of time
+    /// By how much a read may lag: nanoseconds in what `bench` writes; events in files whose clock is their order
     #[arg(long, value_name = "TIME")]
     pub(crate) staleness: Option<u64>,
     /// Seconds after which the verdict is `unknown`
-    #[arg(long, default_value_t = 60)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pub(crate) time: u64,
     /// MiB of memory beyond which the verdict is `unknown`
-    #[arg(long, default_value_t = 4_096)]
+    #[arg(long, value_name = "MIB", default_value_t = 4_096)]
     pub(crate) memory: u64,
-    /// Draw the smallest violation into this HTML file
+    /// Draw the violation of the strongest level into this HTML file
     #[arg(long, value_name = "FILE")]
     pub(crate) html: Option<PathBuf>,
+    /// Print one JSON object instead of text
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
@@ -241,6 +247,9 @@ pub(crate) enum SimVerb {
     ///
     /// Exits with 0 if all held, 1 if a promise was broken, 2 if a checker gave up, 3 if a healed cluster made
     /// no progress.
+    ///
+    /// A seed that fails is shrunk to the fewest faults, requests and nodes that still fail, saved as a file for
+    /// `replay`, and told in words.
     Run(SimRun),
     /// Measure how fast the simulator itself is, on one core
     Bench {
@@ -250,6 +259,15 @@ pub(crate) enum SimVerb {
         #[arg(long)]
         w: Option<usize>,
     },
+    /// Take every schedule of a small group of bare cores
+    ///
+    /// Exits with 0 if all schedules within the bounds were taken and all held, 1 if something was violated, 2 if
+    /// a limit stopped the search.
+    Explore(crate::sim::explore::Explore),
+    /// Run a saved failure again: its verdict and its story
+    ///
+    /// Exits as `run` does, and with 65 if the file cannot be read.
+    Replay(Replay),
     /// Sum up the shards of a campaign; says what is missing (exit code 4)
     Merge {
         /// The folder that `run --out` wrote to
@@ -263,15 +281,37 @@ pub(crate) struct SimRun {
     /// Which seeds: from the first up to, not including, the last
     #[arg(long, value_name = "A..B", value_parser = seeds, default_value = "0..100")]
     pub(crate) seeds: (u64, u64),
+    /// This one alone
+    #[arg(long, value_name = "N", conflicts_with_all = ["seeds", "shard"])]
+    pub(crate) seed: Option<u64>,
     /// How many at a time
     #[arg(long, default_value_t = std::thread::available_parallelism().map_or(1, usize::from))]
     pub(crate) jobs: usize,
     /// Where the shard's file goes; without it nothing is written
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
+    /// Save a failing seed as it is
+    #[arg(long)]
+    pub(crate) no_shrink: bool,
+    /// How many runs the search for a smaller failure may take
+    #[arg(long, value_name = "RUNS", default_value_t = 1_000, conflicts_with = "no_shrink")]
+    pub(crate) shrink_runs: usize,
     /// Only every n-th seed, from the i-th on; in a Slurm array or a Kubernetes Indexed Job, its place there
     #[arg(long, value_name = "i/n", value_parser = shard)]
     pub(crate) shard: Option<(u64, u64)>,
+}
+
+/// `atoll sim replay`
+#[derive(Debug, clap::Args)]
+pub(crate) struct Replay {
+    /// What `run` has saved
+    pub(crate) file: PathBuf,
+    /// Go through it step by step: Enter for the next, a number for so many, q to leave
+    #[arg(long)]
+    pub(crate) step: bool,
+    /// Draw it as a space-time diagram into this HTML file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
 }
 
 fn seeds(text: &str) -> Result<(u64, u64), String> {

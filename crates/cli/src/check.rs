@@ -1,84 +1,171 @@
 //! `atoll check`: the verdict on a recorded history, or its consistency map (docs/checking.md).
+//!
+//! | file | what |
+//! | --- | --- |
+//! | `limits` | the budget in time and memory, kept even if a checker forgets to ask |
+//! | `report` | the map and its witnesses for people |
+//! | `json` | the same for programs |
+//! | `picture` | one witness as an HTML page |
 
+mod json;
+mod limits;
 mod picture;
+mod report;
 
 use crate::args::{Check, FailedCas, Nil};
 use crate::{Failure, out};
 use check::format::{self, Loaded};
-use check::map::{self, Map};
-use check::{Budget, Judgement, Level, Transactions};
+use check::map::{self, Map, Place};
+use check::{Judgement, Level, Transactions, Witness};
+use limits::Limits;
 use std::io::Read;
 use std::process::ExitCode;
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
 
 /// The exit code of a wrong command line (EX_USAGE of sysexits.h): 0, 1 and 2 are verdicts.
 pub(crate) const USAGE: u8 = 64;
 /// The exit code of input that cannot be read (EX_DATAERR).
 const UNREADABLE: u8 = 65;
+/// The exit code of a picture that cannot be written (EX_CANTCREAT).
+const UNWRITABLE: u8 = 73;
 
-/// When time is up, and the most memory.
-static LIMITS: OnceLock<(Instant, u64)> = OnceLock::new();
-/// Which of the two was reached.
-static REACHED: AtomicU64 = AtomicU64::new(0);
+/// What `atoll check` ends with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    /// What was asked for holds.
+    Ok,
+    /// It does not.
+    Violation,
+    /// Nobody knows.
+    Unknown,
+}
+
+impl Verdict {
+    fn name(self) -> &'static str {
+        match self {
+            Verdict::Ok => "ok",
+            Verdict::Violation => "violation",
+            Verdict::Unknown => "unknown",
+        }
+    }
+
+    fn code(self) -> u8 {
+        match self {
+            Verdict::Ok => 0,
+            Verdict::Violation => 1,
+            Verdict::Unknown => 2,
+        }
+    }
+}
+
+/// What was found: one level, or all that are judged.
+struct Findings<'a> {
+    file: String,
+    loaded: &'a Loaded,
+    /// The level that was asked for, if it is one.
+    model: Option<Level>,
+    levels: Vec<(Level, Place)>,
+    strongest: Vec<Level>,
+}
+
+impl Findings<'_> {
+    /// Of a map: good if all that speaks of the history holds, bad if something fails.
+    fn verdict(&self) -> Verdict {
+        let any = |what: fn(&Judgement) -> bool| {
+            self.levels.iter().any(|(_, place)| what(&place.judgement))
+        };
+        if any(|judgement| matches!(judgement, Judgement::Fails(_))) {
+            Verdict::Violation
+        } else if any(|judgement| matches!(judgement, Judgement::Unknown(_)))
+            || !any(|judgement| *judgement == Judgement::Holds)
+        {
+            Verdict::Unknown
+        } else {
+            Verdict::Ok
+        }
+    }
+
+    /// Each violation once, with the levels that were judged and have it, the strongest first.
+    fn violations(&self) -> Vec<(&Witness, Vec<Level>)> {
+        let mut found: Vec<(&Witness, Vec<Level>)> = Vec::new();
+        for (level, place) in self.levels.iter().filter(|(_, place)| place.from.is_none()) {
+            let Judgement::Fails(witness) = &place.judgement else { continue };
+            match found.iter_mut().find(|(known, _)| *known == &**witness) {
+                Some((_, levels)) => levels.push(*level),
+                None => found.push((witness, vec![*level])),
+            }
+        }
+        found
+    }
+
+    fn history(&self) -> &Transactions {
+        &self.loaded.history
+    }
+}
 
 pub(crate) fn run(args: &Check) -> ExitCode {
-    match judged(args) {
-        Ok(code) => code,
+    if args.model == Some(Level::BoundedStaleness) && args.staleness.is_none() {
+        out::error("--model bounded-staleness needs --staleness TIME: by how much a read may lag");
+        return ExitCode::from(USAGE);
+    }
+    let limits = Limits::start(args.time, args.memory);
+    match load(args, &limits) {
+        Ok(loaded) => judged(args, &loaded, &limits),
         Err(failure) => {
+            limits.finish();
             out::error(&failure);
             ExitCode::from(UNREADABLE)
         }
     }
 }
 
-fn judged(args: &Check) -> Result<ExitCode, Failure> {
-    let loaded = load(args)?;
-    let history = &loaded.history;
-    let budget = budget(args);
+fn judged(args: &Check, loaded: &Loaded, limits: &Limits) -> ExitCode {
     let options = map::Options { staleness: args.staleness, ..map::Options::default() };
-    out::line(format_args!(
-        "{}: {} transactions, {} operations on {} keys ({})",
-        args.file.display(),
-        history.txns.len(),
-        history.all_ops().len(),
-        history.keys.len(),
-        loaded.format.name(),
-    ));
-    for (reason, times) in &loaded.ignored {
-        out::line(format_args!("left out: {times} of {reason}"));
-    }
-    let worst = match args.model {
+    let (history, budget) = (&loaded.history, limits.budget());
+    let (levels, strongest) = match args.model {
         Some(level) => {
             let judgement = map::judge(history, level, &options, budget);
-            show(history, level, &judgement);
-            judgement
+            (vec![(level, Place { judgement, from: None })], Vec::new())
         }
-        None => show_map(history, &map::map(history, &options, budget)),
+        None => {
+            let map: Map = map::map(history, &options, budget);
+            (map.levels().map(|(level, place)| (level, place.clone())).collect(), map.strongest())
+        }
     };
-    limits_reached();
-    if let (Some(path), Judgement::Fails(witness)) = (&args.html, &worst) {
-        let html = picture::draw(history, witness, &args.file.display().to_string());
-        std::fs::write(path, html).map_err(|error| format!("{}: {error}", path.display()))?;
-        out::line(format_args!("the violation is drawn in {}", path.display()));
+    limits.finish();
+    let file = args.file.display().to_string();
+    let findings = Findings { file, loaded, model: args.model, levels, strongest };
+    if args.json {
+        out::line(format_args!("{}", json::of(&findings, limits.reached())));
+    } else {
+        report::print(&findings, limits.reached());
     }
-    Ok(ExitCode::from(match worst {
-        Judgement::Holds => 0,
-        Judgement::Fails(_) => 1,
-        Judgement::Unknown(_) | Judgement::NotApplicable(_) => 2,
-    }))
+    if let (Some(path), Some((witness, levels))) = (&args.html, findings.violations().first()) {
+        let title = format!("{}: not {}", findings.file, levels[0]);
+        let html = picture::draw(history, witness, &title);
+        if let Err(error) = std::fs::write(path, html) {
+            out::error(&format!("{}: {error}", path.display()));
+            return ExitCode::from(UNWRITABLE);
+        }
+        if !args.json {
+            out::line(format_args!("\nnot {}: drawn in {}", levels[0], path.display()));
+        }
+    }
+    ExitCode::from(findings.verdict().code())
 }
 
-fn load(args: &Check) -> Result<Loaded, Failure> {
-    let mut bytes = Vec::new();
+fn load(args: &Check, limits: &Limits) -> Result<Loaded, Failure> {
     let name = args.file.display();
+    let mut bytes = Vec::new();
+    let most = limits.memory();
     let read = if args.file.as_os_str() == "-" {
-        std::io::stdin().lock().read_to_end(&mut bytes)
+        std::io::stdin().lock().take(most).read_to_end(&mut bytes)
     } else {
-        std::fs::File::open(&args.file).and_then(|mut file| file.read_to_end(&mut bytes))
+        std::fs::File::open(&args.file).and_then(|file| file.take(most).read_to_end(&mut bytes))
     };
-    read.map_err(|error| format!("{name}: {error}"))?;
+    let length = read.map_err(|error| format!("{name}: {error}"))?;
+    if u64::try_from(length).is_ok_and(|length| length == most) {
+        limits.give_up("memory", "the file alone is larger than --memory");
+    }
     let options = format::Options {
         format: args.format,
         nil: args.nil.map(|nil| match nil {
@@ -92,96 +179,6 @@ fn load(args: &Check) -> Result<Loaded, Failure> {
         object: args.object,
     };
     format::read(&bytes, &options).map_err(|error| format!("{name}: {error}"))
-}
-
-fn budget(args: &Check) -> Budget {
-    let until = Instant::now() + Duration::from_secs(args.time.min(1 << 30));
-    LIMITS.get_or_init(|| (until, args.memory.saturating_mul(1 << 20)));
-    // A remembered situation takes some 300 bytes.
-    let situations = args.memory.saturating_mul((1 << 20) / 300);
-    let memory = usize::try_from(situations).unwrap_or(usize::MAX);
-    Budget { steps: u64::MAX, memory, expired }
-}
-
-fn expired() -> bool {
-    let Some((until, memory)) = LIMITS.get() else { return false };
-    let reached = if Instant::now() >= *until {
-        1
-    } else if resident() > *memory {
-        2
-    } else {
-        return false;
-    };
-    REACHED.store(reached, Ordering::Relaxed);
-    true
-}
-
-/// Bytes of memory in use; 0 where the machine does not say.
-fn resident() -> u64 {
-    let text = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    let pages = text.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok());
-    pages.unwrap_or(0).saturating_mul(4_096)
-}
-
-fn limits_reached() {
-    match REACHED.load(Ordering::Relaxed) {
-        1 => out::line(format_args!("the time was up (--time)")),
-        2 => out::line(format_args!("the memory was used up (--memory)")),
-        _ => {}
-    }
-}
-
-/// Prints the map; the verdict is that of the strongest level it has.
-fn show_map(history: &Transactions, map: &Map) -> Judgement {
-    let mut worst = None;
-    let mut told = Vec::new();
-    for (level, judgement) in map.levels() {
-        let (word, detail) = match judgement {
-            Judgement::Holds => ("holds", String::new()),
-            Judgement::Fails(witness) => ("fails", witness.anomaly.to_string()),
-            Judgement::Unknown(why) => ("unknown", why.clone()),
-            Judgement::NotApplicable(why) => ("-", why.clone()),
-        };
-        out::line(format_args!("  {:<20} {word:<8} {detail}", level.name()));
-        if let Judgement::Fails(witness) = judgement
-            && !told.contains(&witness)
-        {
-            told.push(witness);
-        }
-        worst = worst.or_else(|| judgement.is_decided().then(|| judgement.clone()));
-    }
-    let strongest: Vec<&str> = map.strongest().into_iter().map(Level::name).collect();
-    let strongest = if strongest.is_empty() { "none".into() } else { strongest.join(", ") };
-    out::line(format_args!("strongest that hold: {strongest}"));
-    told.iter().for_each(|witness| tell(history, witness));
-    let undecided = map.levels().any(|(_, found)| matches!(found, Judgement::Unknown(_)));
-    match worst {
-        Some(Judgement::Holds) if undecided => Judgement::Unknown("some levels".into()),
-        Some(worst) => worst,
-        None => Judgement::Unknown("no level was decided".into()),
-    }
-}
-
-fn show(history: &Transactions, level: Level, judgement: &Judgement) {
-    match judgement {
-        Judgement::Holds => out::line(format_args!("ok: {level}")),
-        Judgement::Unknown(why) => out::line(format_args!("unknown: {level}: {why}")),
-        Judgement::NotApplicable(why) => out::line(format_args!("unknown: {level}: {why}")),
-        Judgement::Fails(witness) => {
-            out::line(format_args!("violation: {level}"));
-            tell(history, witness);
-        }
-    }
-}
-
-fn tell(history: &Transactions, witness: &check::Witness) {
-    out::line(format_args!("\n{}: {}", witness.anomaly, witness.reason));
-    for number in &witness.txns {
-        let txn = &history.txns[*number];
-        let text = history.describe(*number);
-        let mark = if witness.stuck == Some(*number) { "  <- has no place" } else { "" };
-        out::line(format_args!("  line {}: process {}: {text}{mark}", txn.line, txn.process));
-    }
 }
 
 #[cfg(test)]

@@ -2,10 +2,16 @@
 
 mod bench;
 mod campaign;
+mod diagram;
+pub(crate) mod explore;
+mod file;
 mod merge;
 mod progress;
+mod replay;
 mod shard;
+mod step;
 mod stopwatch;
+mod words;
 
 pub(crate) use shard::write_whole;
 
@@ -17,6 +23,8 @@ pub(crate) fn run(args: &Sim) -> Result<ExitCode, Failure> {
     match &args.verb {
         SimVerb::Run(args) => campaign::run(args),
         SimVerb::Bench { runs, w } => bench::run(*runs, *w),
+        SimVerb::Explore(args) => explore::run(args),
+        SimVerb::Replay(args) => Ok(replay::run(args)),
         SimVerb::Merge { dir } => {
             let merged = merge::merge(dir)?;
             out::line(format_args!("{}", merged.text));
@@ -37,6 +45,15 @@ pub(crate) enum End {
 }
 
 impl End {
+    pub(crate) fn of_report(report: &swarm::Report) -> End {
+        match report.verdict {
+            swarm::Verdict::Ok => End::Ok,
+            swarm::Verdict::Unsafe(_) => End::Unsafe,
+            swarm::Verdict::Stuck(_) => End::NoProgress,
+            swarm::Verdict::Undecided(_) => End::Undecided,
+        }
+    }
+
     pub(crate) fn of(verdict: &str) -> End {
         match verdict {
             "ok" => End::Ok,

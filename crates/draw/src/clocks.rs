@@ -117,6 +117,9 @@ fn valid(run: &SpaceTime) -> Result<(), String> {
             ));
         }
     }
+    for &event in &run.lit {
+        is_event("what is lit".to_string(), event)?;
+    }
     for (at, trouble) in run.troubles.iter().enumerate() {
         is_event(format!("trouble {at}: its first"), trouble.from)?;
         is_event(format!("trouble {at}: its last"), trouble.until.unwrap_or(trouble.from))?;

@@ -5,7 +5,7 @@ const messages = data.messages.map(([send, receive, kind, text, to, lost]) => ({
 const marks = Array.from(one('#events').children), arrows = Array.from(one('#messages').children);
 const bands = Array.from(one('#troubles').children), lines = Array.from(one('#lines').children), heads = all('#heads .process');
 const view = one('#view'), picture = one('#picture'), axis = one('#axis'), lit = one('#lit');
-marks.forEach((mark, id) => { events[id].sort = mark.classList[1]; events[id].left = mark.lastChild.classList.contains('l'); });
+marks.forEach((mark, id) => { events[id].sort = mark.classList[1]; events[id].lit = mark.classList.contains('lit'); events[id].left = mark.lastChild.classList.contains('l'); });
 { // Causes, and the vectors from what each event learned.
   const last = data.processes.map(() => null);
   for (const id of data.order) {
@@ -136,6 +136,7 @@ function shape(message) {
   return `M${x} ${send.y}L${end - (end - x) * short} ${receive.y - (receive.y - send.y) * short}`;
 }
 const weighty = { fault: 1, crash: 1, start: 1, pause: 1, client: 1 };
+const weight = (event) => (event.lit ? 2 : 0) + (weighty[event.sort] || 0);
 function placeLabels(most) {
   const last = new Map();
   for (const id of data.order) {
@@ -149,11 +150,11 @@ function placeLabels(most) {
     const band = event.process * 2 + (event.left ? 0 : 1) - (event.left ? 1 : 0);
     const above = last.get(band);
     let visible = !above || event.y - above.y >= 12;
-    if (!visible && weighty[event.sort] && !weighty[above.sort]) {
+    if (!visible && weight(event) > weight(above)) {
       marks[above.id].lastChild.classList.add('gone');
       visible = true;
     }
-    visible &&= state.scale || state.row >= 6 || weighty[event.sort] === 1 || event.matches;
+    visible &&= state.scale || state.row >= 6 || weight(event) > 0 || event.matches;
     text.classList.toggle('gone', !visible);
     if (!visible) continue;
     text.textContent = shorten(event.label, band < 0 ? Math.min(most, 22) : most);
@@ -263,7 +264,8 @@ function zoom(row, anchor = view.clientHeight / 2) {
 const fitted = () => (view.clientHeight - 34 - TOP * 3) / Math.max(1, events.filter((event) => event.shown).length - 1);
 function nextMatch() {
   const top = view.scrollTop + view.clientHeight / 2 + 2;
-  const found = data.order.map((id) => events[id]).filter((event) => event.matches && event.shown);
+  const wanted = (event) => state.words ? event.matches : event.lit;
+  const found = data.order.map((id) => events[id]).filter((event) => wanted(event) && event.shown);
   const next = found.find((event) => event.y > top) || found[0];
   if (next) view.scrollTop = next.y - view.clientHeight / 2;
 }

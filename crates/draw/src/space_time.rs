@@ -21,6 +21,8 @@ pub struct SpaceTime {
     pub messages: Vec<Message>,
     /// What was broken for a while: partitions, slow links.
     pub troubles: Vec<Trouble>,
+    /// The events that the picture is about, shown as such.
+    pub lit: Vec<usize>,
 }
 
 /// Something that happened on one process.
@@ -325,9 +327,10 @@ fn picture(run: &SpaceTime, clocks: &Clocks, layout: &Layout, kind_of: &[usize])
     let left = label_left(run);
     for (at, event) in run.events.iter().enumerate() {
         let (x, y) = (Layout::x(event.process), layout.y(at));
+        let lit = if run.lit.contains(&at) { " lit" } else { "" };
         let (side, dx) = if left[at] { (" class=\"l\"", -11) } else { ("", 11) };
         out += &format!(
-            "<g class=\"e {}\" transform=\"translate({x},{y})\"><path d=\"{}\"/>\
+            "<g class=\"e {}{lit}\" transform=\"translate({x},{y})\"><path d=\"{}\"/>\
              <text{side} x=\"{dx}\" y=\"4\">{}</text></g>\n",
             event.kind.name(),
             event.kind.mark(),

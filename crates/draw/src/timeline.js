@@ -81,3 +81,7 @@ addEventListener('keydown', (event) => {
 addEventListener('resize', layout);
 layout();
 if (guilty >= 0) show(guilty);
+/* A few operations get the whole width, so that each has room for its words. */
+if (LEFT + state.step * (columns + 2) < view.clientWidth) {
+  zoom(Math.min(170, (view.clientWidth - LEFT - 8) / (columns + 2)));
+}

@@ -241,6 +241,11 @@ impl Raft {
         self.log.term_at(index)
     }
 
+    /// The entries that the log still reaches, in order.
+    pub fn entries(&self) -> impl Iterator<Item = &crate::Entry> {
+        self.log.entries()
+    }
+
     /// Bytes of the entries after the mark: what a snapshot would save.
     pub fn log_bytes(&self) -> usize {
         self.log.bytes_after_mark()

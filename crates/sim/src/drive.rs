@@ -211,14 +211,28 @@ impl<B: Boot> World<B> {
         if self.omits(self.nodes[from].omits.0) {
             return self.lost_at(from, id, Loss::SendOmission);
         }
+        if self.nodes[from].liar.is_some() {
+            return self.lie(from, to, id, message);
+        }
+        self.transmit((from, from), to, id, |bytes| message.encode(bytes));
+    }
+
+    /// Puts a message on its link, as if from `claimed`.
+    pub(crate) fn transmit(
+        &mut self,
+        (from, claimed): (usize, usize),
+        to: usize,
+        id: u64,
+        encode: impl FnOnce(&mut Vec<u8>),
+    ) {
         let (number, fate) = self.net.send(from, to, self.now);
         if fate == Fate::Lost {
             return self.lost_at(from, id, Loss::Chance);
         }
         let mut bytes = self.spare.pop().unwrap_or_default();
-        message.encode(&mut bytes);
+        encode(&mut bytes);
         let lives = (self.nodes[from].life, self.nodes[to].life);
-        let packet = Packet { from, to, lives, number, id, bytes };
+        let packet = Packet { from, claimed, to, lives, number, id, bytes };
         let at = match fate {
             Fate::Twice(at, again) => {
                 self.counters.duplicated += 1;
@@ -250,7 +264,7 @@ impl<B: Boot> World<B> {
         self.record_at(from, || What::Sent { to, id, kind, text, bytes });
     }
 
-    fn lost_at(&mut self, index: usize, id: u64, why: Loss) {
+    pub(crate) fn lost_at(&mut self, index: usize, id: u64, why: Loss) {
         self.counters.lost += 1;
         self.record_at(index, || What::Dropped { id, why });
     }
@@ -306,7 +320,7 @@ impl<B: Boot> World<B> {
 
     fn hand_in(&mut self, mut packet: Packet) {
         let (from, to) = (packet.from, packet.to);
-        let sender = self.nodes[from].id;
+        let sender = self.nodes[packet.claimed].id;
         let message = wire::decode_all::<<B::Core as Protocol>::Message>(&packet.bytes)
             .unwrap_or_else(|why| panic!("a message of {sender} is not its encoding: {why}"));
         self.counters.reordered += u64::from(self.net.arrived(from, to, packet.number));

@@ -31,6 +31,7 @@ mod table;
 mod walk;
 
 pub use report::{Bound, End, Mark, Progress, Report, Violation};
+pub use row::MOST;
 pub use schedule::Schedule;
 pub use walk::explore;
 
@@ -100,8 +101,8 @@ pub type Sometimes<M> = (&'static str, fn(&View<'_, M>) -> bool);
 pub enum Seen<'a, P: Protocol> {
     /// Before the node hears it.
     Asked(&'a P::Request),
-    /// The node handed this to its host.
-    Output(&'a P::Output),
+    /// The node handed this to its host; and the node after the step.
+    Output(&'a P::Output, &'a P),
     /// The node stopped.
     Crashed,
     /// The node started again from what was durable.

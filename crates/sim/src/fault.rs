@@ -1,6 +1,7 @@
 //! Faults as data: what a nemesis plans and a world carries out.
 
-use crate::{Model, Spread};
+use crate::{Byzantine, Model, Spread};
+use std::fmt;
 use stdx::{Duration, NodeId, NodeSet};
 
 /// One thing that goes wrong, or right again.
@@ -60,11 +61,13 @@ pub enum Fault {
     Misdirect(NodeId, u64),
     /// The node's wall clock jumps by so many microseconds.
     ClockJump(NodeId, i64),
+    /// The node lies to its peers like this, until healed; it does not know it.
+    Byzantine(NodeId, Byzantine),
     /// The power of all nodes fails: all crash, now.
     PowerOff,
     /// The power is back: every node that may starts again.
     PowerOn,
-    /// Cuts, clogs, losses, delays, omissions and all that is slow or full end; nodes stay as they are, and
+    /// Cuts, clogs, losses, delays, lies, omissions and all that is slow or full end; nodes stay as they are, and
     /// so does what is damaged.
     Heal,
     /// `Heal`, and every node that may is up and runs.
@@ -110,6 +113,7 @@ impl Fault {
             Fault::BitRot(..) => Some(Model::BitRot),
             Fault::Misdirect(..) => Some(Model::MisdirectedWrite),
             Fault::ClockJump(..) => Some(Model::ClockJump),
+            Fault::Byzantine(..) => Some(Model::Byzantine),
             Fault::Restart(_)
             | Fault::Release(..)
             | Fault::PowerOn
@@ -147,6 +151,10 @@ impl Fault {
             Fault::BitRot(node, bit) => Fault::BitRot(name(*node)?, *bit),
             Fault::Misdirect(node, byte) => Fault::Misdirect(name(*node)?, *byte),
             Fault::ClockJump(node, micros) => Fault::ClockJump(name(*node)?, *micros),
+            Fault::Byzantine(node, how) => {
+                let silent_to = how.silent_to.iter().filter_map(name).collect();
+                Fault::Byzantine(name(*node)?, Byzantine { silent_to, ..how.clone() })
+            }
             Fault::Loss(_)
             | Fault::Duplicate(_)
             | Fault::Reorder(_)
@@ -177,7 +185,8 @@ impl Fault {
             | Fault::FullDisk(node)
             | Fault::BitRot(node, _)
             | Fault::Misdirect(node, _)
-            | Fault::ClockJump(node, _) => Some(*node),
+            | Fault::ClockJump(node, _)
+            | Fault::Byzantine(node, _) => Some(*node),
             Fault::Isolate(_)
             | Fault::OneWay(..)
             | Fault::Bridge { .. }
@@ -191,4 +200,77 @@ impl Fault {
             | Fault::HealAll => None,
         }
     }
+}
+
+/// In words.
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Fault::Crash(node) => write!(f, "node {node} crashes, now or within its next actions"),
+            Fault::Restart(node) => write!(f, "node {node} may start again"),
+            Fault::CrashStop(node) => write!(f, "node {node} stops for good"),
+            Fault::FailStop(node) => write!(f, "node {node} stops for good, and all are told"),
+            Fault::Byzantine(node, _) => write!(f, "node {node} turns Byzantine"),
+            Fault::Pause(node, span) => write!(f, "node {node} takes no turn for {span:.1?}"),
+            Fault::SlowNode(node, slow) => write!(f, "node {node} is slow: a turn takes {slow}"),
+            Fault::SendOmission(node, ppm) => {
+                write!(f, "node {node} omits to send {} of its messages", percent(*ppm))
+            }
+            Fault::ReceiveOmission(node, ppm) => {
+                write!(f, "node {node} omits to receive {} of its messages", percent(*ppm))
+            }
+            Fault::Isolate(side) => write!(f, "{} cut off from the others", are(side)),
+            Fault::OneWay(from, to) => write!(f, "{} not heard by {}", are(from), names(to)),
+            Fault::Bridge { bridge, half } => {
+                write!(f, "{} cut off from all others but node {bridge}", are(half))
+            }
+            Fault::Clog(from, to) => write!(f, "the link from node {from} to node {to} is clogged"),
+            Fault::Release(from, to) => {
+                write!(f, "the link from node {from} to node {to} is released")
+            }
+            Fault::Loss(ppm) => write!(f, "all links lose {} of their messages", percent(*ppm)),
+            Fault::Duplicate(ppm) => {
+                write!(f, "all links deliver {} of their messages twice", percent(*ppm))
+            }
+            Fault::Reorder(ppm) => {
+                write!(f, "on all links {} of the messages overtake others", percent(*ppm))
+            }
+            Fault::Delay(slow) => write!(f, "all links are slow: a message takes {slow}"),
+            Fault::SlowLink(from, to, slow) => {
+                write!(f, "the link from node {from} to node {to} is slow: a message takes {slow}")
+            }
+            Fault::SlowDisk(node, slow) => {
+                write!(f, "node {node} has a slow disk: a sync takes {slow}")
+            }
+            Fault::FailSync(node) => write!(f, "the next sync of node {node} fails"),
+            Fault::FullDisk(node) => write!(f, "the disk of node {node} is full"),
+            Fault::BitRot(node, bit) => write!(f, "bit {bit} of the disk of node {node} flips"),
+            Fault::Misdirect(node, byte) => {
+                write!(f, "the next write of node {node} lands at byte {byte}")
+            }
+            Fault::ClockJump(node, micros) => {
+                write!(f, "the wall clock of node {node} jumps by {} ms", micros / 1_000)
+            }
+            Fault::PowerOff => f.write_str("the power of all nodes fails"),
+            Fault::PowerOn => f.write_str("the power is back"),
+            Fault::Heal => f.write_str("links, disks and speeds are as they should be again"),
+            Fault::HealAll => f.write_str("all is healed"),
+        }
+    }
+}
+
+fn percent(ppm: u64) -> String {
+    format!("{}%", ppm / 10_000)
+}
+
+fn names(nodes: &NodeSet) -> String {
+    let names: Vec<String> = nodes.iter().map(|node| node.to_string()).collect();
+    match names.as_slice() {
+        [one] => format!("node {one}"),
+        _ => format!("nodes {}", names.join(", ")),
+    }
+}
+
+fn are(nodes: &NodeSet) -> String {
+    format!("{} {}", names(nodes), if nodes.len() == 1 { "is" } else { "are" })
 }

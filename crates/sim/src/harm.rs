@@ -11,10 +11,7 @@ const SYNCHRONOUS: Duration = Duration::from_millis(5);
 impl<B: Boot> World<B> {
     /// Carries out a fault now.
     pub fn apply(&mut self, fault: &Fault) {
-        self.record(fault.node(), || What::Fault {
-            name: fault.name(),
-            text: format!("{fault:?}"),
-        });
+        self.record(fault.node(), || What::Fault { name: fault.name(), text: fault.to_string() });
         match fault {
             Fault::Crash(node) => self.crash_soon(*node),
             Fault::Restart(node) => self.restart(*node),
@@ -61,6 +58,7 @@ impl<B: Boot> World<B> {
                 self.nodes[index].clock.jump(*micros);
                 self.counters.clock_jumps += 1;
             }
+            Fault::Byzantine(node, how) => self.corrupt(*node, how.clone()),
             Fault::PowerOff => {
                 self.counters.power_failures += 1;
                 (0..self.nodes.len()).for_each(|index| self.down(index, Why::Crash));
@@ -229,6 +227,9 @@ impl<B: Boot> World<B> {
             node.sync = self.config.disk.sync;
             node.turn = self.config.turn;
             node.omits = (0, 0);
+            if let Some(liar) = &mut node.liar {
+                liar.stop();
+            }
             if let Some(on) = node.disk_mut() {
                 on.make_room();
             }

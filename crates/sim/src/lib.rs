@@ -10,6 +10,7 @@
 //! | `net` | directed links: delay, loss, duplication, reordering, cuts, clogs |
 //! | `clock` | a node's monotonic clock with drift, its wall clock with skew, jumps and corrections |
 //! | `queue` | the agenda: a heap keyed by (time, order of insertion) |
+//! | `byzantine` | nodes that lie, and what a lie can be |
 //! | `model` | the failure models by their names |
 //! | `fault`, `harm` | faults as data, and how a world carries them out |
 //! | `nemesis` | the generator of their schedules |
@@ -22,9 +23,11 @@
 //!
 //! Invariants: the same seed, configuration and calls give the same run, byte for byte (compare
 //! [`World::digest`]); no record reported durable is ever missing after a restart; self-sends never touch the
-//! network and die with their life; a message arrives as the bytes that were sent or not at all.
+//! network and die with their life; a message arrives as the bytes that were sent
+//! or not at all.
 #![forbid(unsafe_code)]
 
+mod byzantine;
 mod clock;
 mod config;
 pub mod disk;
@@ -46,6 +49,7 @@ mod world;
 #[cfg(test)]
 mod tests;
 
+pub use byzantine::{Byzantine, Lie};
 pub use config::{ClockConfig, DiskConfig, NetConfig, Ntp, WorldConfig};
 pub use disk::SimDisk;
 pub use fault::Fault;

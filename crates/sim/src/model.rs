@@ -26,7 +26,7 @@ pub enum Model {
     SlowLink,
     /// [`crate::Fault::SlowDisk`].
     SlowDisk,
-    /// [`crate::Byzantine`].
+    /// [`crate::Fault::Byzantine`]: a node lies as a [`crate::Byzantine`] says.
     Byzantine,
     /// [`crate::NetConfig`]'s `loss_ppm`, [`crate::Fault::Loss`].
     Loss,
@@ -132,7 +132,7 @@ impl Model {
             Model::SlowDisk => ("slow disk", "A node's syncs take long."),
             Model::Byzantine => (
                 "Byzantine",
-                "A node equivocates, forges, replays and is silent towards whom it likes.",
+                "A node equivocates, forges, replays, and is silent towards whom it likes.",
             ),
             Model::Loss => ("loss", "Messages are lost by chance."),
             Model::Delay => ("delay", "Messages take as long as a distribution says."),

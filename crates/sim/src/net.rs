@@ -39,7 +39,7 @@ pub(crate) struct Network {
 }
 
 impl Network {
-    pub(crate) fn new(nodes: usize, config: NetConfig, most_held: usize, prng: Prng) -> Network {
+    pub(crate) fn new(nodes: usize, config: NetConfig, most_held: usize, prng: &Prng) -> Network {
         let link = |number: usize| Link {
             config,
             cut: false,

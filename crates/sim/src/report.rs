@@ -53,6 +53,16 @@ pub struct Counters {
     pub flipped_bits: u64,
     /// Writes set to land elsewhere.
     pub misdirected: u64,
+    /// Messages of which some peers were told something else.
+    pub equivocations: u64,
+    /// Messages that a liar altered.
+    pub forgeries: u64,
+    /// Messages in the name of another node.
+    pub impersonations: u64,
+    /// Messages that a liar said again.
+    pub replays: u64,
+    /// Messages that a liar did not send to those it is silent to; they count as lost, too.
+    pub silences: u64,
     /// Batches appended to a log.
     pub writes: u64,
     /// Syncs that succeeded.
@@ -67,7 +77,7 @@ pub struct Counters {
 
 impl Counters {
     /// Names and values, for a report.
-    pub fn rows(&self) -> [(&'static str, u64); 30] {
+    pub fn rows(&self) -> [(&'static str, u64); 35] {
         [
             ("sent", self.sent),
             ("delivered", self.delivered),
@@ -94,6 +104,11 @@ impl Counters {
             ("full disks", self.full_disks),
             ("flipped bits", self.flipped_bits),
             ("misdirected writes", self.misdirected),
+            ("equivocations", self.equivocations),
+            ("forgeries", self.forgeries),
+            ("impersonations", self.impersonations),
+            ("replays", self.replays),
+            ("silences", self.silences),
             ("writes", self.writes),
             ("syncs", self.syncs),
             ("failed syncs", self.failed_syncs),

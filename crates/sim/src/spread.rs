@@ -2,6 +2,7 @@
 //! machine (the logarithms of a C library do not agree to the last bit).
 
 use crate::config::MILLION;
+use std::fmt;
 use stdx::{Duration, Prng};
 
 /// A span around `min..=max`, and now and then from there up to `slow`.
@@ -48,6 +49,13 @@ const ONE: u64 = 1 << BITS;
 const LN_2: u64 = 11_629_080;
 const LOG2_E: u64 = 24_204_406;
 const ROOT_E: u64 = 27_660_953;
+
+/// In words.
+impl fmt::Display for Spread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.1?} to {:.1?}", self.min, self.max)
+    }
+}
 
 impl Spread {
     /// From microseconds, with a slow one in a thousand.

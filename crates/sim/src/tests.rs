@@ -1,5 +1,7 @@
 //! A toy replicated core shows what the world promises.
 
+mod failures;
+
 use crate::*;
 use protocol::{Effects, Input, Protocol, Record, Renaming};
 use std::collections::{BTreeMap, BTreeSet};
@@ -268,13 +270,18 @@ fn what_was_promised_is_kept_under_all_faults_and_every_counter_moves() {
         }
     }
     let still: Vec<_> = sums.iter().filter(|(_, n)| **n == 0).map(|(name, _)| *name).collect();
-    // Those that have tests of their own: `failures`.
+    // Those that have tests of their own: `failures`, `byzantine`.
     let elsewhere = [
         "boot failures",
         "detections",
+        "equivocations",
         "flipped bits",
+        "forgeries",
+        "impersonations",
         "misdirected writes",
         "power failures of the whole cluster",
+        "replays",
+        "silences",
         "stops for good",
     ];
     assert_eq!(still, elsewhere, "{sums:?}");

@@ -1,7 +1,7 @@
 //! What happened, moment by moment: what stories are told from and space-time diagrams are drawn from. Kept only
 //! when asked for ([`World::trace_on`]); nothing here changes a run or its digest.
 
-use crate::{Boot, Why, World};
+use crate::{Boot, Lie, Why, World};
 use std::collections::VecDeque;
 use std::fmt;
 use stdx::{Duration, Instant, NodeId, Position};
@@ -32,6 +32,17 @@ pub enum What {
         text: String,
         /// Its length as encoded.
         bytes: usize,
+    },
+    /// What left as this message, or beside it, is a lie of the node's; it does not know it.
+    Lied {
+        /// The receiver.
+        to: NodeId,
+        /// Which message it was made of.
+        id: u64,
+        /// In what way.
+        lie: Lie,
+        /// [`Boot::describe`] of what is told, or kept silent about.
+        text: String,
     },
     /// A message reached this node's queue. One that was duplicated may do so twice.
     Delivered {
@@ -143,6 +154,8 @@ pub enum Loss {
     SendOmission,
     /// Its receiver omitted to receive it.
     ReceiveOmission,
+    /// Its sender is silent towards the receiver, on purpose.
+    Silence,
 }
 
 impl fmt::Display for Loss {
@@ -158,6 +171,7 @@ impl fmt::Display for Loss {
             Loss::QueueFull => "the receiver's queue is full",
             Loss::SendOmission => "the sender omits to send it",
             Loss::ReceiveOmission => "the receiver omits to receive it",
+            Loss::Silence => "the sender is silent towards the receiver",
         })
     }
 }
@@ -166,6 +180,7 @@ impl fmt::Display for What {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             What::Sent { to, id, text, .. } => write!(f, "-> {to:?} #{id} {text}"),
+            What::Lied { to, id, lie, text } => write!(f, "{lie} to {to:?} #{id}: {text}"),
             What::Delivered { from, id } => write!(f, "<- {from:?} #{id}"),
             What::Duplicated { id } => write!(f, "#{id} is on its way twice"),
             What::Held { id } => write!(f, "#{id} is held back"),

@@ -1,5 +1,6 @@
 //! The world's public verbs.
 
+use crate::byzantine::Liar;
 use crate::clock::Clock;
 use crate::net::Network;
 use crate::queue::Queue;
@@ -172,6 +173,8 @@ pub(crate) enum Agenda {
 #[derive(Debug)]
 pub(crate) struct Packet {
     pub(crate) from: usize,
+    /// Who its receiver takes for the sender: the same, unless that is a lie.
+    pub(crate) claimed: usize,
     pub(crate) to: usize,
     pub(crate) lives: (u64, u64),
     pub(crate) number: u64,
@@ -219,6 +222,10 @@ pub(crate) struct Node<P: Protocol> {
     pub(crate) turn: Spread,
     /// Send and receive omissions, in parts of a million.
     pub(crate) omits: (u64, u64),
+    /// How it lies, if it is or was Byzantine.
+    pub(crate) liar: Option<Liar>,
+    /// It has told a lie.
+    pub(crate) lied: bool,
     /// It has stopped for good.
     pub(crate) gone: bool,
     /// And all others are told.
@@ -280,6 +287,8 @@ impl<B: Boot> World<B> {
                 sync: config.disk.sync,
                 turn: config.turn,
                 omits: (0, 0),
+                liar: None,
+                lied: false,
                 gone: false,
                 known_gone: false,
                 appended: Position(0),
@@ -290,7 +299,7 @@ impl<B: Boot> World<B> {
             })
             .collect::<Vec<_>>();
         let mut world = World {
-            net: Network::new(nodes.len(), config.net, config.held, root.fork(2)),
+            net: Network::new(nodes.len(), config.net, config.held, &root.fork(2)),
             misfortune: root.fork(4),
             clocks: root.fork(5),
             root,

@@ -39,7 +39,7 @@ impl Run {
         self.asked.push(number);
         let it = &mut self.clients[client];
         let commands = instead(&request.commands, &it.watched).unwrap_or(request.commands);
-        self.send(client, request.db, commands);
+        self.send(client, request.db, &commands);
     }
 
     /// The same of a probe, which goes on until all is answered.
@@ -54,7 +54,7 @@ impl Run {
         let asked = probe.source.anew(asked);
         probe.agenda.push(asked.clone());
         let db = probe.db;
-        self.send(client, db, vec![asked]);
+        self.send(client, db, &[asked]);
     }
 
     /// A probe goes on after this long or less.
@@ -95,10 +95,10 @@ impl Run {
         true
     }
 
-    fn send(&mut self, client: usize, db: u64, commands: Vec<Args>) {
+    fn send(&mut self, client: usize, db: u64, commands: &[Args]) {
         let now = self.world.now();
         let it = &mut self.clients[client];
-        let asked = meaning(&commands, db, &it.watched);
+        let asked = meaning(commands, db, &it.watched);
         let mut asked = asked.unwrap_or_else(|why| panic!("not a request: {why:?}"));
         if commands.iter().any(|command| command.is(0, "EXEC") || command.is(0, "UNWATCH")) {
             it.watched = Watched::No;

@@ -2,9 +2,9 @@
 
 use crate::model::{Answer, Command, Part};
 use check::Operation;
-use node::{Body, Content, Item, Outcome};
+use node::{Body, Content, Event, Item, Outcome};
 use raft::Message;
-use stdx::{Bytes, Instant};
+use stdx::{Bytes, Instant, NodeId};
 use wire::resp::{Args, Reply};
 
 /// One line about a message.
@@ -141,5 +141,29 @@ fn answer(answer: &Answer) -> String {
         Answer::Value(None) => "nil".into(),
         Answer::Value(Some(bytes)) => short(format!("\"{}\"", bytes.escape_ascii())),
         Answer::Int(number) => number.to_string(),
+    }
+}
+
+/// How the note of a node that leads from now on begins.
+pub(crate) const LEADS: &str = "leads ";
+
+/// What a node tells its operator.
+pub(crate) fn told(node: NodeId, event: &Event) -> String {
+    match event {
+        Event::Leader { keyspace, term, leader: Some(leader) } if *leader == node => {
+            format!("{LEADS}{keyspace} in term {term}")
+        }
+        Event::Leader { keyspace, term, leader } => match leader {
+            Some(leader) => format!("follows node {leader} in {keyspace}, term {term}"),
+            None => format!("knows no leader of {keyspace} in term {term}"),
+        },
+        Event::ReplicaCreated { keyspace } => format!("creates its replica of {keyspace}"),
+        Event::Snapshot { keyspace, index, received, .. } => {
+            let how = if *received { "installs the leader's" } else { "writes a" };
+            format!("{how} snapshot of {keyspace} up to entry {index}")
+        }
+        Event::PeerRefused { peer, reason } => format!("refuses node {peer}: {reason}"),
+        Event::TornTail { place } => format!("finds and cuts a torn write at {place}"),
+        Event::Damaged { keyspace, place } => format!("finds {keyspace} damaged at {place}"),
     }
 }

@@ -34,7 +34,7 @@ impl Run {
     }
 
     pub(crate) fn told(&mut self, node: NodeId, event: &Told) -> Result<(), Verdict> {
-        self.world.record(Some(node), || What::Note(format!("says {event:?}")));
+        self.world.record(Some(node), || What::Note(describe::told(node, event)));
         match event {
             Told::Snapshot { received: true, .. } => self.counters.add("snapshots installed", 1),
             Told::Snapshot { received: false, .. } => self.counters.add("snapshots written", 1),

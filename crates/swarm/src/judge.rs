@@ -80,6 +80,15 @@ impl Seen {
         }
     }
 
+    /// The operations on the keys of these.
+    pub(crate) fn related(&self, guilty: &[usize]) -> Vec<usize> {
+        let all = &self.history.operations;
+        let keys: BTreeSet<&Bytes> =
+            guilty.iter().flat_map(|number| &all[*number].op).map(|part| &part.key).collect();
+        let touches = |number: &usize| all[*number].op.iter().any(|part| keys.contains(&part.key));
+        (0..all.len()).filter(touches).collect()
+    }
+
     /// What clients did, and what time did.
     fn with_expiries(&self, error: Duration) -> Cow<'_, Operations> {
         if self.expiries.is_empty() {

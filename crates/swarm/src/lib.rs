@@ -19,6 +19,8 @@
 //! | `model`, `judge` | the specification of Redis strings with expiry; the verdict on a history |
 //! | `appends` | the same verdict without a search, where a value names its own order |
 //! | `shrink` | [`shrink()`]: the fewest faults, requests and nodes that still fail |
+//! | `explore` | every schedule of a few bare cores: what the group must keep |
+//! | `story` | [`story()`]: what happened, in order, in words |
 //! | `report` | [`Report`], [`Verdict`], [`Counters`] |
 //!
 //! Invariants: the same seed and options give the same [`Report`], digest included; a check never asks which
@@ -30,6 +32,7 @@ mod ask;
 mod boot;
 mod client;
 mod describe;
+pub mod explore;
 mod hear;
 mod judge;
 mod meaning;
@@ -42,6 +45,7 @@ mod run;
 mod setup;
 mod shadow;
 mod shrink;
+mod story;
 mod watch;
 mod workload;
 
@@ -52,3 +56,4 @@ pub use report::{Counters, REQUIRED, Report, Verdict};
 pub use run::{run_plan, run_seed, running};
 pub use setup::{Options, Profile, Setup, Workload};
 pub use shrink::{Shrunk, shrink};
+pub use story::story;

@@ -118,6 +118,8 @@ pub struct Report {
     /// The operations of the history that have no place in it, by their numbers, and those with which they
     /// quarrel; none where the verdict is about something else.
     pub guilty: Vec<usize>,
+    /// All operations on the keys of the guilty ones.
+    pub related: Vec<usize>,
     /// Its last moments, if it was asked to keep them.
     pub moments: Vec<sim::Moment>,
 }

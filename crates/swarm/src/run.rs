@@ -83,6 +83,14 @@ pub fn running() -> bool {
     RUNNING.get()
 }
 
+/// For work that makes verdicts of panics itself.
+pub(crate) fn catching<T>(work: impl FnOnce() -> T) -> T {
+    RUNNING.set(true);
+    let result = work();
+    RUNNING.set(false);
+    result
+}
+
 /// Runs one seed from start to end.
 pub fn run_seed(seed: u64, options: Options) -> Report {
     run_plan(&Plan::of(seed, &options), options.story)
@@ -118,6 +126,7 @@ pub(crate) fn ran(plan: &Plan, story: usize, steps: u64) -> Ran {
         }
     };
     let Finding { verdict, guilty } = finding;
+    let related = run.seen.related(&guilty);
     run.finish_counting();
     let moments = run.world.trace().map_or_else(Vec::new, |t| t.moments().cloned().collect());
     let history = &run.seen.history;
@@ -125,8 +134,18 @@ pub(crate) fn ran(plan: &Plan, story: usize, steps: u64) -> Ran {
     let covers = all >= 200 && lap * 3 >= all && ok * 2 >= all;
     let digest = run.world.digest();
     let (seed, counters, asked) = (plan.seed, run.counters, run.asked);
-    let report =
-        Report { seed, profile, workload, verdict, guilty, digest, counters, covers, moments };
+    let report = Report {
+        seed,
+        profile,
+        workload,
+        verdict,
+        guilty,
+        related,
+        digest,
+        counters,
+        covers,
+        moments,
+    };
     Ran { report, asked }
 }
 

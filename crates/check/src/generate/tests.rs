@@ -1,5 +1,7 @@
 //! Generated histories are what their shape says, and are judged as they were made.
 
+mod verdicts;
+
 use super::*;
 use crate::kv::{Command, Kv, KvOp};
 use crate::register::{Register, RegisterOp, RegisterResult};

@@ -171,15 +171,34 @@ pub(super) fn name(steps: &[Step]) -> &'static str {
     };
     let names = match count(EdgeKind::Rw) {
         // Whichever of the two wrote their key first, there is one anti-dependency back.
-        0 if count(EdgeKind::Derived) > 0 => ["G-single"; 3],
-        0 if count(EdgeKind::Wr) == 0 => ["G0", "G0-process", "G0-realtime"],
-        0 => ["G1c", "G1c-process", "G1c-realtime"],
-        1 => ["G-single", "G-single-process", "G-single-realtime"],
-        2 if is_long_fork(&kinds) => ["long-fork"; 3],
-        _ if adjacent => ["G2-item", "G2-item-process", "G2-item-realtime"],
-        _ => ["G-nonadjacent", "G-nonadjacent-process", "G-nonadjacent-realtime"],
+        0 if count(EdgeKind::Derived) > 0 => SINGLE,
+        0 if count(EdgeKind::Wr) == 0 => WRITES,
+        0 => FLOW,
+        1 => SINGLE,
+        2 if is_long_fork(&kinds) => FORK,
+        _ if adjacent => ITEM,
+        _ => NONADJACENT,
     };
     names[suffix]
+}
+
+/// Names of cycles: of data alone, with processes, with real time.
+type Names = [&'static str; 3];
+const WRITES: Names = ["G0", "G0-process", "G0-realtime"];
+const FLOW: Names = ["G1c", "G1c-process", "G1c-realtime"];
+const SINGLE: Names = ["G-single", "G-single-process", "G-single-realtime"];
+const FORK: Names = ["long-fork", NONADJACENT[1], NONADJACENT[2]];
+const ITEM: Names = ["G2-item", "G2-item-process", "G2-item-realtime"];
+const NONADJACENT: Names = ["G-nonadjacent", "G-nonadjacent-process", "G-nonadjacent-realtime"];
+
+/// The name of a cycle some of whose edges follow from processes or real time.
+pub(super) fn stronger(name: &'static str, timed: bool) -> &'static str {
+    let all = [WRITES, FLOW, SINGLE, FORK, ITEM, NONADJACENT];
+    let known = all.iter().find_map(|names| {
+        let at = names.iter().position(|other| *other == name)?;
+        Some(names[at.max(1 + usize::from(timed))])
+    });
+    known.unwrap_or(name)
 }
 
 /// Two writes, and two readers that each saw the other one only.

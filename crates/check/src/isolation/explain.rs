@@ -115,7 +115,7 @@ fn because(
         (Some(Shape::List), _) => format!("{from} did not see {v} in {x}, which {to} appended"),
         (_, EdgeKind::Ww) => format!("{to} set {x} to {v} after {from} had set it to {u}"),
         (_, EdgeKind::Wr) => format!("{to} read {x} = {u}, which {from} wrote"),
-        (_, _) => format!("{from} read {x} = {u}, which {to} overwrote with {v}"),
+        (_, _) => format!("{from} found or left {x} = {u}, which {to} overwrote with {v}"),
     }
 }
 

@@ -106,7 +106,11 @@ impl<'h> Facts<'h> {
         keys.sort_unstable();
         keys.dedup();
         // What is found to have happened may itself have read something.
-        while keys.iter().fold(false, |more, key| self.observed(*key, slots) || more) {}
+        let mut more = true;
+        while more {
+            let again: Vec<bool> = keys.iter().map(|key| self.observed(*key, slots)).collect();
+            more = again.contains(&true);
+        }
     }
 
     /// Marks those whose writes to `key` were read; whether one of them has read something.

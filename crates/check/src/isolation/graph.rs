@@ -134,16 +134,15 @@ impl Graph {
         }
     }
 
-    /// Finds the anti-dependencies within `components` whose ends write one key.
-    pub(super) fn keep_apart(&mut self, facts: &Facts<'_>, components: &[Vec<u32>]) {
+    /// Finds the anti-dependencies whose ends write one key.
+    pub(super) fn keep_apart(&mut self, facts: &Facts<'_>) {
         let writes = |txn: u32| {
             let ops = facts.history.ops(txn as usize).iter();
             ops.filter(|op| matches!(op, Op::Append { .. } | Op::Write { .. })).map(Op::key)
         };
-        let txns = components.iter().flatten().filter(|node| (**node as usize) < self.txns);
-        for txn in txns {
-            let keys: BTreeSet<KeyId> = writes(*txn).collect();
-            let (from, to) = (self.starts[*txn as usize], self.starts[*txn as usize + 1]);
+        for txn in 0..self.txns {
+            let keys: BTreeSet<KeyId> = writes(txn as u32).collect();
+            let (from, to) = (self.starts[txn], self.starts[txn + 1]);
             for edge in &mut self.edges[from as usize..to as usize] {
                 let (kind, end) = (*edge >> BITS, *edge & NODE);
                 let plain = kind == RW && (end as usize) < self.txns;
@@ -214,10 +213,11 @@ pub(super) const INITIAL: u32 = u32::MAX - 1;
 pub(super) const NOTHING: u32 = u32::MAX;
 
 impl<'f, 'h> Builder<'f, 'h> {
-    pub(super) fn of(facts: &'f Facts<'h>, registers: bool) -> Builder<'f, 'h> {
+    pub(super) fn of(facts: &'f Facts<'h>) -> Builder<'f, 'h> {
         let mut findings = Findings::default();
-        if registers {
-            findings.sources = vec![NOTHING; facts.history.all_ops().len()];
+        let ops = facts.history.all_ops();
+        if ops.iter().any(|op| matches!(op, Op::Read { .. } | Op::Write { .. })) {
+            findings.sources = vec![NOTHING; ops.len()];
         }
         Builder { facts, pairs: Vec::new(), hubs: 0, findings }
     }

@@ -12,8 +12,7 @@
 //! | `replay` | runs that order: the proof of every `Holds` |
 //! | `explain` | a cycle in words |
 //!
-//! What each level forbids (Adya's names, as Elle uses them; a level forbids what those before it do, but for `internal`,
-//! which read committed allows):
+//! What each level forbids, by Adya's names as Elle uses them. A level forbids what those above it in the table do:
 //!
 //! | level | Adya | anomalies |
 //! | --- | --- | --- |
@@ -81,42 +80,61 @@ pub fn judge(
         let why = format!("more than {} transactions", facts::MOST);
         return own.map(|level| (level, Judgement::Unknown(why.clone()))).to_vec();
     }
-    let mut scan = Scan::new(history, *options);
+    let mut scan = Scan::new(history, Assumed { options: *options, chains: false });
     let mut facts = Facts::of(history);
     facts.settle(&mut scan.slots);
-    let keys = (0..history.keys.len() as u32).map(KeyId);
-    let registers = keys.clone().any(|key| facts.shape(key) == Some(Shape::Register));
-    let mut builder = graph::Builder::of(&facts, registers);
-    for (done, key) in keys.enumerate() {
-        if done.is_multiple_of(1024) && (budget.expired)() {
-            let why = format!("the time was up after {done} of {} keys", history.keys.len());
-            return own.map(|level| (level, Judgement::Unknown(why.clone()))).to_vec();
-        }
-        scan.key(&facts, key, &mut builder);
+    let mut builder = graph::Builder::of(&facts);
+    if let Err(why) = scan.all(&facts, &mut builder, budget) {
+        return own.map(|level| (level, Judgement::Unknown(why.clone()))).to_vec();
     }
     let (mut graph, findings) = builder.build();
     verdict::Case { facts: &facts, graph: &mut graph, findings: &findings, scan }.judge(budget)
 }
 
+/// What a scan takes for granted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Assumed {
+    options: Options,
+    /// Whether what is assumed of a version is true of its whole chain: so it is where lost updates are forbidden.
+    chains: bool,
+}
+
 /// Goes through the operations of keys.
 struct Scan {
-    options: Options,
+    assumed: Assumed,
     slots: Slots,
     list: list::List,
     register: register::Register,
 }
 
 impl Scan {
-    fn new(history: &Transactions, options: Options) -> Scan {
+    fn new(history: &Transactions, assumed: Assumed) -> Scan {
         let (list, register) = (list::List::default(), register::Register::default());
-        Scan { options, slots: Slots::of(history), list, register }
+        Scan { assumed, slots: Slots::of(history), list, register }
+    }
+
+    /// Tells `sink` about every key, or why the budget did not allow it.
+    fn all(
+        &mut self,
+        facts: &Facts<'_>,
+        sink: &mut impl Sink,
+        budget: &Budget,
+    ) -> Result<(), String> {
+        let keys = facts.history.keys.len();
+        for key in 0..keys {
+            if key.is_multiple_of(1024) && (budget.expired)() {
+                return Err(format!("the time was up after {key} of {keys} keys"));
+            }
+            self.key(facts, KeyId(key as u32), sink);
+        }
+        Ok(())
     }
 
     fn key(&mut self, facts: &Facts<'_>, key: KeyId, sink: &mut impl Sink) {
         match facts.shape(key) {
             Some(Shape::List) => self.list.analyse(facts, key, &mut self.slots, sink),
             Some(Shape::Register) => {
-                self.register.analyse(facts, key, &self.options, &mut self.slots, sink);
+                self.register.analyse(facts, key, self.assumed, &mut self.slots, sink);
             }
             None => {}
         }

@@ -1,14 +1,16 @@
 //! Registers with unique writes: who wrote what a read saw is known, the order of versions only in part.
 //!
 //! Known is: the initial version is the first; a version that a transaction read before it wrote the key is right
-//! before what it wrote, or there is G1c, lost update or G-single (so this may be used at every level that forbids
-//! these, and is used for anti-dependencies only). More is known if [`Options`] say so.
+//! before what it wrote, or there is G1c, lost update or G-single. So this may be used at every level that forbids
+//! these, and is used for anti-dependencies only. Versions that follow each other so are a *chain*, which nothing
+//! can interrupt: all others come after the chain that begins with the initial version. More is known if
+//! [`Options`] say so, or if a level is judged that promises it.
 
-use super::Options;
+use super::Assumed;
 use super::facts::{Facts, Place, Slots};
 use super::list::lost_update;
 use super::sink::{Anomaly, Dependency, Reader, Sink, Writer};
-use super::versions::{self, Access};
+use super::versions::{self, Access, Chains};
 use crate::level::EdgeKind;
 use crate::txn::{Fate, KeyId, Op, ValueId};
 
@@ -33,6 +35,7 @@ pub(super) struct Register {
     accesses: Vec<Access>,
     /// A version and one right after it.
     pairs: Vec<(u32, u32)>,
+    chains: Chains,
     /// Who installed a version.
     writers: Vec<Writer>,
 }
@@ -43,7 +46,7 @@ impl Register {
         &mut self,
         facts: &Facts<'_>,
         key: KeyId,
-        options: &Options,
+        assumed: Assumed,
         slots: &mut Slots,
         sink: &mut impl Sink,
     ) {
@@ -61,7 +64,9 @@ impl Register {
         for group in facts.places(key).chunk_by(|a, b| a.txn == b.txn) {
             self.transaction(facts, key, group, &mut next, slots, sink);
         }
-        self.assumed(facts, key, options, sink);
+        self.chains.find(self.writes.len() + 1, &self.pairs);
+        self.assumed(facts, key, assumed, sink);
+        self.own_versions(assumed);
         self.readers.sort_unstable();
         self.pairs.sort_unstable();
         self.pairs.dedup();
@@ -187,16 +192,24 @@ impl Register {
     }
 
     /// Adds the pairs of versions whose order is assumed.
-    fn assumed(&mut self, facts: &Facts<'_>, key: KeyId, options: &Options, sink: &mut impl Sink) {
+    fn assumed(&mut self, facts: &Facts<'_>, key: KeyId, assumed: Assumed, sink: &mut impl Sink) {
         let (from, count) = (self.pairs.len(), self.writes.len() + 1);
-        if options.sequential_keys {
-            versions::by_process(facts, &self.accesses, &mut self.pairs);
+        let mut blocks = std::mem::take(&mut self.accesses);
+        if assumed.chains {
+            blocks.iter_mut().for_each(|access| *access = self.chains.block(*access));
         }
-        if options.linearizable_keys && facts.history.timed {
-            versions::by_time(facts, &self.accesses, count, &mut self.pairs);
+        if assumed.options.sequential_keys {
+            versions::by_process(facts, &blocks, &mut self.pairs);
         }
+        if assumed.options.linearizable_keys && facts.history.timed {
+            versions::by_time(facts, &blocks, count, &mut self.pairs);
+        }
+        self.accesses = blocks;
         if self.pairs.len() == from {
             return;
+        }
+        if assumed.chains {
+            self.pairs[from..].iter_mut().for_each(|pair| pair.0 = self.chains.end(pair.0));
         }
         // Nothing comes before the initial version.
         let back = self.pairs[from..].iter().find(|(_, after)| *after == 0).map(|pair| pair.0);
@@ -217,12 +230,13 @@ impl Register {
                 let shown: Vec<String> =
                     circle.iter().map(|v| facts.history.shown(self.value(*v))).collect();
                 let (name, all) = (facts.history.key_name(key), shown.join(", "));
-                format!("in the assumed order of {name} each of {all} comes before the others")
+                format!("of {name} each of {all} was touched before the others were last seen")
             });
             self.pairs.truncate(from);
             return;
         }
-        for (before, after) in &self.pairs[from..] {
+        let certain = if assumed.chains { &[][..] } else { &self.pairs[from..] };
+        for (before, after) in certain {
             let Some(number) = before.checked_sub(1) else { continue };
             let (before, after) = (self.writes[number as usize], self.writes[*after as usize - 1]);
             if before.txn != after.txn {
@@ -230,6 +244,23 @@ impl Register {
                 let (value, next) = (before.value, after.value);
                 sink.dependency(Dependency { kind, key, from, to, value, next });
             }
+        }
+    }
+
+    /// Who wrote the end of a chain comes before what comes after it, as those do who read it.
+    fn own_versions(&mut self, assumed: Assumed) {
+        let first = self.chains.end(0);
+        let mut ends: Vec<u32> = if assumed.chains {
+            self.pairs.iter().map(|pair| pair.0).filter(|v| self.chains.end(*v) == *v).collect()
+        } else {
+            Vec::new()
+        };
+        ends.push(first);
+        ends.sort_unstable();
+        ends.dedup();
+        for version in ends.into_iter().filter(|version| *version != 0) {
+            let txn = self.writer(version).txn;
+            self.readers.push(Reader { version, txn, wrote: false });
         }
     }
 
@@ -244,24 +275,25 @@ impl Register {
 
     /// Who read a version, and who wrote one after it.
     fn anti_dependencies(&mut self, facts: &Facts<'_>, key: KeyId, sink: &mut impl Sink) {
+        let mut writers = std::mem::take(&mut self.writers);
         for readers in self.readers.chunk_by(|a, b| a.version == b.version) {
             let version = readers[0].version;
             let value = self.value(version);
             lost_update(facts, key, value, readers, sink);
-            let mut writers = std::mem::take(&mut self.writers);
             writers.clear();
-            if version == 0 {
-                let all = self.writes.iter().filter(|write| write.happened && write.last);
-                writers.extend(all.map(|write| Writer { txn: write.txn, value: write.value }));
-            } else {
-                let from = self.pairs.partition_point(|pair| pair.0 < version);
-                let after = self.pairs[from..].iter().take_while(|pair| pair.0 == version);
-                writers.extend(after.map(|pair| self.writer(pair.1)));
+            let from = self.pairs.partition_point(|pair| pair.0 < version);
+            let after = self.pairs[from..].iter().take_while(|pair| pair.0 == version);
+            writers.extend(after.map(|pair| self.writer(pair.1)));
+            if version == self.chains.end(0) {
+                let others = (1..).zip(&self.writes).filter(|(version, write)| {
+                    write.happened && write.last && self.chains.is_other(*version)
+                });
+                writers.extend(others.map(|(version, _)| self.writer(version)));
             }
             if !writers.is_empty() {
                 sink.overwritten(key, value, readers, &writers);
             }
-            self.writers = writers;
         }
+        self.writers = writers;
     }
 }

@@ -1,14 +1,15 @@
 //! An order of all transactions, one after the other, that the graph allows (Kahn 1962).
 //!
 //! If the versions of all keys are known, there is one unless the graph has a cycle. Where registers leave some
-//! order open, writers wait until nobody needs what they would overwrite, which may get stuck for no good reason.
+//! order open, writers wait until nobody needs what they would overwrite. If that gets stuck because something was
+//! overwritten too early, its reader is put before that writer, and all begins anew; this may fail for no good reason.
 
 use super::facts::Facts;
 use super::graph::{Findings, Graph, INITIAL, NOTHING, PROCESS};
 use crate::Budget;
 use crate::txn::{Op, Transactions};
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BTreeMap, BinaryHeap};
 
 /// What an order has to respect beside dependencies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,13 +24,16 @@ pub(super) enum Respect {
 #[derive(Debug)]
 pub(super) enum Outcome {
     Order(Vec<u32>),
-    /// These found no place.
-    Stuck(Vec<u32>),
+    /// So many found no place.
+    Stuck(usize),
     Expired,
 }
 
 /// The budget is asked whenever so many more were placed.
 const ASK: usize = 4096;
+
+/// So often all begins anew, if the budget allows.
+const ATTEMPTS: usize = 64;
 
 pub(super) fn order(
     facts: &Facts<'_>,
@@ -38,33 +42,26 @@ pub(super) fn order(
     respect: Respect,
     budget: &mut Budget,
 ) -> Outcome {
-    let mut work = Work::new(facts, graph, respect);
-    let mut registers = (!findings.sources.is_empty()).then(|| Registers::new(facts, findings));
-    let mut order = Vec::with_capacity(graph.txns);
-    work.admit();
-    while let Some(node) = work.ready.pop() {
-        if let Some(registers) = &mut registers
-            && !graph.is_hub(node)
-            && !registers.place(facts.history, node, &mut work.ready)
-        {
-            budget.steps = budget.steps.saturating_sub(1);
-            if budget.steps == 0 {
-                return Outcome::Expired;
-            }
-            continue;
+    let mut sooner = BTreeMap::new();
+    let mut stuck = 0;
+    for _ in 0..ATTEMPTS {
+        let mut work = Work::new(facts, graph, respect, &sooner);
+        let mut registers = (!findings.sources.is_empty()).then(|| Registers::new(facts, findings));
+        if !work.run(registers.as_mut(), budget) {
+            return Outcome::Expired;
         }
-        if !graph.is_hub(node) {
-            order.push(node);
-            if order.len().is_multiple_of(ASK) && (budget.expired)() {
-                return Outcome::Expired;
-            }
+        if work.order.len() == facts.happened.iter().filter(|happened| **happened).count() {
+            return Outcome::Order(work.order);
         }
-        work.placed(node);
-        work.admit();
+        stuck = facts.happened.len() - work.order.len();
+        let conflict = registers.and_then(|registers| registers.conflict(&work));
+        let Some((reader, writer)) = conflict else { break };
+        budget.steps = budget.steps.saturating_sub(work.order.len() as u64);
+        if budget.steps == 0 || sooner.insert(reader, writer).is_some() {
+            break;
+        }
     }
-    let stuck = |txn: &u32| facts.happened[*txn as usize] && !work.placed[*txn as usize];
-    let stuck: Vec<u32> = (0..graph.txns as u32).filter(stuck).collect();
-    if stuck.is_empty() { Outcome::Order(order) } else { Outcome::Stuck(stuck) }
+    Outcome::Stuck(stuck)
 }
 
 /// Nodes that can be placed.
@@ -106,10 +103,18 @@ struct Work<'g> {
     later: usize,
     /// When those before that have not been placed returned.
     returns: BinaryHeap<Reverse<(u64, u32)>>,
+    order: Vec<u32>,
+    /// Each of these is put before the other.
+    sooner: &'g BTreeMap<u32, u32>,
 }
 
 impl<'g> Work<'g> {
-    fn new(facts: &'g Facts<'_>, graph: &'g Graph, respect: Respect) -> Work<'g> {
+    fn new(
+        facts: &'g Facts<'_>,
+        graph: &'g Graph,
+        respect: Respect,
+        sooner: &'g BTreeMap<u32, u32>,
+    ) -> Work<'g> {
         let history = facts.history;
         let registers = history.all_ops().iter().any(|op| matches!(op, Op::Write { .. }));
         let key = |txn: usize| {
@@ -128,14 +133,44 @@ impl<'g> Work<'g> {
                 before[to as usize] += u32::from(respect != Respect::Nothing || kind != PROCESS);
             }
         }
-        let returns = BinaryHeap::new();
-        let mut work = Work { graph, history, respect, before, placed, ready, later: 0, returns };
+        for later in sooner.values() {
+            before[*later as usize] += 1;
+        }
+        let (returns, order) = (BinaryHeap::new(), Vec::with_capacity(graph.txns));
+        let later = 0;
+        let mut work =
+            Work { graph, history, respect, before, placed, ready, later, returns, order, sooner };
         for hub in graph.txns..graph.stored {
             if work.before[hub] == 0 {
                 work.ready.push(hub as u32);
             }
         }
         work
+    }
+
+    /// Places what it can; false if the budget did not allow it.
+    fn run(&mut self, mut registers: Option<&mut Registers<'_>>, budget: &mut Budget) -> bool {
+        self.admit();
+        while let Some(node) = self.ready.pop() {
+            if !self.graph.is_hub(node) {
+                if let Some(registers) = &mut registers
+                    && !registers.place(self.history, node, &mut self.ready)
+                {
+                    budget.steps = budget.steps.saturating_sub(1);
+                    if budget.steps == 0 {
+                        return false;
+                    }
+                    continue;
+                }
+                self.order.push(node);
+                if self.order.len().is_multiple_of(ASK) && (budget.expired)() {
+                    return false;
+                }
+            }
+            self.placed(node);
+            self.admit();
+        }
+        true
     }
 
     /// Admits those whose time has come.
@@ -166,16 +201,23 @@ impl<'g> Work<'g> {
 
     fn placed(&mut self, node: u32) {
         self.placed[node as usize] = true;
-        for (kind, to) in self.graph.edges(node) {
-            if kind == PROCESS && self.respect == Respect::Nothing {
-                continue;
+        let graph = self.graph;
+        for (kind, to) in graph.edges(node) {
+            if kind != PROCESS || self.respect != Respect::Nothing {
+                self.one_less(to);
             }
-            let before = &mut self.before[to as usize];
-            *before -= 1;
-            let admitted = (to as usize) < self.later || self.graph.is_hub(to);
-            if *before == 0 && admitted {
-                self.ready.push(to);
-            }
+        }
+        if let Some(later) = self.sooner.get(&node) {
+            self.one_less(*later);
+        }
+    }
+
+    fn one_less(&mut self, node: u32) {
+        let before = &mut self.before[node as usize];
+        *before -= 1;
+        let admitted = (node as usize) < self.later || self.graph.is_hub(node);
+        if *before == 0 && admitted {
+            self.ready.push(node);
         }
     }
 }
@@ -192,6 +234,10 @@ struct Registers<'f> {
     initial: Vec<u32>,
     /// Reads of what an operation wrote that have no place yet.
     left: Vec<u32>,
+    /// Whether an operation has written.
+    written: Vec<bool>,
+    /// The transaction that wrote what a key holds.
+    writers: Vec<u32>,
     /// Those that wait for a key: the last one, and before each another.
     waiting: Vec<u32>,
     other: Vec<u32>,
@@ -213,6 +259,8 @@ impl<'f> Registers<'f> {
             current: vec![INITIAL; keys],
             initial,
             left,
+            written: vec![false; ops.len()],
+            writers: vec![NOBODY; keys],
             waiting: vec![NOBODY; keys],
             other: vec![NOBODY; facts.history.txns.len()],
         }
@@ -238,6 +286,8 @@ impl<'f> Registers<'f> {
             }
             if matches!(op, Op::Write { .. }) {
                 self.current[key] = number as u32;
+                self.written[number] = true;
+                self.writers[key] = txn;
                 self.wake(key, ready);
             }
         }
@@ -271,6 +321,28 @@ impl<'f> Registers<'f> {
                 .filter(|(at, op)| op.key().0 as usize == key && source(*at) == current);
             if left as usize > own.count() {
                 return Some(key);
+            }
+        }
+        None
+    }
+
+    /// One that waits to read what was overwritten, and the one that overwrote it.
+    fn conflict(&self, work: &Work<'_>) -> Option<(u32, u32)> {
+        let history = work.history;
+        for (key, first) in self.waiting.iter().enumerate() {
+            let mut txn = *first;
+            while txn != NOBODY {
+                let range = history.range(txn as usize);
+                let missed = range.filter(|op| history.all_ops()[*op].key().0 as usize == key);
+                let missed = missed.map(|op| self.sources[op]).find(|source| {
+                    let there =
+                        *source == INITIAL || self.written.get(*source as usize) == Some(&true);
+                    *source != NOTHING && *source != self.current[key] && there
+                });
+                if missed.is_some() && self.current[key] != INITIAL {
+                    return Some((txn, self.writers[key]));
+                }
+                txn = self.other[txn as usize];
             }
         }
         None

@@ -1,13 +1,14 @@
 //! An order of starts and commits that the graph allows, for snapshot isolation.
 //!
 //! Of two transactions that write one key, one commits before the other starts. Where the graph does not say which,
-//! any may be first: a transaction holds its keys from its start to its commit. That may get stuck for no good reason,
-//! but only where several writes of a key have no known order.
+//! any may be first: a transaction holds its keys from its start to its commit. If that gets stuck, one that waits for
+//! a key is put before the one that holds it, and all begins anew. That may fail for no good reason, but only where
+//! several writes of a key have no known order.
 
 use super::facts::Facts;
 use super::graph::{Graph, Space};
 use crate::txn::Op;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 /// What happens to a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,31 +19,25 @@ pub(super) enum Moment {
     Commit(u32),
 }
 
-/// Starts and commits, if they can be found. Of those that can start, either the first or the last one found does.
-pub(super) fn order(facts: &Facts<'_>, graph: &Graph, first: bool) -> Option<Vec<Moment>> {
-    let mut work = Work::new(facts, graph);
-    let start = |starts: &mut VecDeque<u32>| {
-        if first { starts.pop_front() } else { starts.pop_back() }
-    };
-    // Commits come as early as they can, so that few transactions overlap.
-    while let Some(node) = work.commits.pop().or_else(|| start(&mut work.starts)) {
-        match graph.txn(Space::Snapshot, node) {
-            Some(txn) if work.is_start(node) => {
-                if !work.hold(txn, node) {
-                    continue;
-                }
-                work.order.push(Moment::Start(txn));
-            }
-            Some(txn) => {
-                work.release(txn);
-                work.order.push(Moment::Commit(txn));
-            }
-            None => {}
-        }
-        work.done(node);
-    }
+/// So often all begins anew.
+const ATTEMPTS: usize = 64;
+
+/// Starts and commits, if they can be found.
+pub(super) fn order(facts: &Facts<'_>, graph: &Graph) -> Option<Vec<Moment>> {
     let all = facts.happened.iter().filter(|happened| **happened).count();
-    (work.order.len() == 2 * all).then_some(work.order)
+    let mut apart = BTreeMap::new();
+    for _ in 0..ATTEMPTS {
+        let mut work = Work::new(facts, graph, &apart);
+        work.run();
+        if work.order.len() == 2 * all {
+            return Some(work.order);
+        }
+        let (waits, holds) = work.conflict()?;
+        if apart.insert(waits, holds).is_some() {
+            return None;
+        }
+    }
+    None
 }
 
 struct Work<'g, 'h> {
@@ -53,13 +48,18 @@ struct Work<'g, 'h> {
     starts: VecDeque<u32>,
     order: Vec<Moment>,
     /// Keys that one which started and has not committed will write.
-    held: Vec<bool>,
+    held: Vec<u32>,
     /// Starts that wait for a key.
     waiting: Vec<Vec<u32>>,
+    /// Each of these commits before the other starts.
+    apart: &'g BTreeMap<u32, u32>,
 }
 
+/// Who holds a key that nobody holds.
+const NOBODY: u32 = u32::MAX;
+
 impl<'g, 'h> Work<'g, 'h> {
-    fn new(facts: &'g Facts<'h>, graph: &'g Graph) -> Work<'g, 'h> {
+    fn new(facts: &'g Facts<'h>, graph: &'g Graph, apart: &'g BTreeMap<u32, u32>) -> Work<'g, 'h> {
         let keys = facts.history.keys.len();
         let mut work = Work {
             facts,
@@ -68,7 +68,8 @@ impl<'g, 'h> Work<'g, 'h> {
             commits: Vec::new(),
             starts: VecDeque::new(),
             order: Vec::new(),
-            held: vec![false; keys],
+            held: vec![NOBODY; keys],
+            apart,
             waiting: vec![Vec::new(); keys],
         };
         let happened = |node: &u32| {
@@ -81,12 +82,45 @@ impl<'g, 'h> Work<'g, 'h> {
                 work.before[to as usize] += 1;
             }
         }
+        for after in apart.values() {
+            work.before[graph.stored + *after as usize] += 1;
+        }
         for node in nodes {
             if work.before[node as usize] == 0 {
                 work.free(node);
             }
         }
         work
+    }
+
+    fn run(&mut self) {
+        // Commits come as early as they can, so that few transactions overlap.
+        while let Some(node) = self.commits.pop().or_else(|| self.starts.pop_front()) {
+            match self.graph.txn(Space::Snapshot, node) {
+                Some(txn) if self.is_start(node) => {
+                    if !self.hold(txn, node) {
+                        continue;
+                    }
+                    self.order.push(Moment::Start(txn));
+                }
+                Some(txn) => {
+                    self.release(txn);
+                    self.order.push(Moment::Commit(txn));
+                }
+                None => {}
+            }
+            self.done(node);
+        }
+    }
+
+    /// One that waits for a key, and the one that holds it.
+    fn conflict(&self) -> Option<(u32, u32)> {
+        let waits =
+            |waiting: &Vec<u32>| waiting.first().map(|node| node - self.graph.stored as u32);
+        self.waiting
+            .iter()
+            .zip(&self.held)
+            .find_map(|(waiting, held)| Some((waits(waiting)?, *held)))
     }
 
     fn is_start(&self, node: u32) -> bool {
@@ -100,10 +134,17 @@ impl<'g, 'h> Work<'g, 'h> {
     fn done(&mut self, node: u32) {
         let mut cursor = 0;
         while let Some((_, to)) = self.graph.next(Space::Snapshot, node, &mut cursor) {
-            self.before[to as usize] -= 1;
-            if self.before[to as usize] == 0 {
-                self.free(to);
-            }
+            self.one_less(to);
+        }
+        if let Some(after) = self.apart.get(&node) {
+            self.one_less(self.graph.stored as u32 + after);
+        }
+    }
+
+    fn one_less(&mut self, node: u32) {
+        self.before[node as usize] -= 1;
+        if self.before[node as usize] == 0 {
+            self.free(node);
         }
     }
 
@@ -115,17 +156,17 @@ impl<'g, 'h> Work<'g, 'h> {
 
     /// Takes the keys of a transaction, or lets it wait for one of them.
     fn hold(&mut self, txn: u32, node: u32) -> bool {
-        if let Some(key) = self.keys(txn).find(|key| self.held[*key]) {
+        if let Some(key) = self.keys(txn).find(|key| self.held[*key] != NOBODY) {
             self.waiting[key].push(node);
             return false;
         }
-        self.keys(txn).for_each(|key| self.held[key] = true);
+        self.keys(txn).for_each(|key| self.held[key] = txn);
         true
     }
 
     fn release(&mut self, txn: u32) {
         for key in self.keys(txn) {
-            self.held[key] = false;
+            self.held[key] = NOBODY;
             for node in std::mem::take(&mut self.waiting[key]) {
                 self.starts.push_back(node);
             }

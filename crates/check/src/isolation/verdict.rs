@@ -1,11 +1,11 @@
 //! From what was found to a judgement of each level.
 
-use super::cycle::{components, shortest};
+use super::cycle::{self, components, shortest};
 use super::facts::Facts;
-use super::graph::{Findings, Graph, RW, Space, WR, WW};
+use super::graph::{Builder, Findings, Graph, PROCESS, RW, Space, WR, WW};
 use super::serial::{self, Outcome, Respect};
 use super::sink::Anomaly;
-use super::{Scan, explain, replay, snapshot};
+use super::{Assumed, Options, Scan, explain, replay, snapshot};
 use crate::{Budget, Judgement, Level, Witness};
 
 /// All there is to judge by.
@@ -54,52 +54,52 @@ const SNAPSHOT: [Anomaly; 1] = [Anomaly::LostUpdate];
 
 impl Case<'_> {
     pub(super) fn judge(mut self, budget: &mut Budget) -> Vec<(Level, Judgement)> {
-        let timed = self.facts.history.timed;
-        let strict =
-            if timed { self.serial(Respect::Time, budget) } else { Known::Open(String::new()) };
-        let implied = |above: &Known| matches!(above, Known::Good).then_some(Known::Good);
-        let sequential = implied(&strict).unwrap_or_else(|| self.serial(Respect::Process, budget));
-        let serializable =
-            implied(&sequential).unwrap_or_else(|| self.serial(Respect::Nothing, budget));
-        let ladder = match implied(&serializable) {
-            Some(good) => {
-                Ladder { uncommitted: good.clone(), committed: None, atomic: None, snapshot: good }
-            }
-            None => self.ladder(),
+        // From above: an order that respects more is good for what respects less.
+        let strict = self.facts.history.timed.then(|| self.serial(Respect::Time, budget));
+        let sequential = match &strict {
+            Some(Known::Good) => Known::Good,
+            _ => self.serial(Respect::Process, budget),
         };
-        let item = |case: &mut Case<'_>| case.cycle(Space::of(&[WW, WR, RW]));
-        let serializable = match serializable {
-            Known::Open(why) => {
-                ladder.snapshot.or(|| item(&mut self).map_or(Known::Open(why), Known::Broken))
-            }
-            known => known,
+        let serializable = match sequential {
+            Known::Good => Known::Good,
+            _ => self.serial(Respect::Nothing, budget),
         };
-        let process = Space::of(&[WW, WR, RW, super::graph::PROCESS]);
+        // From below: what breaks a level breaks those above.
+        let mut ladder = match serializable {
+            Known::Good => Ladder::good(),
+            _ => self.ladder(),
+        };
+        let snapshot = ladder.snapshot;
+        let serializable = self.above(&snapshot, serializable, Space::of(&[WW, WR, RW]));
+        let process = Space::of(&[WW, WR, RW, PROCESS]);
         let sequential = self.above(&serializable, sequential, process);
-        let strict = self.above(&sequential, strict, Space::STRICT);
+        let sequential = self.assuming(sequential, Respect::Process, budget);
+        let strict = match strict {
+            Some(strict) => {
+                let strict = self.above(&sequential, strict, Space::STRICT);
+                self.assuming(strict, Respect::Time, budget).judgement()
+            }
+            None => Judgement::NotApplicable("the history does not say when".into()),
+        };
+        if let Known::Good = sequential {
+            (ladder.committed, ladder.atomic) = (Some(Known::Good), Some(Known::Good));
+        }
         let mut all = vec![
+            (Level::StrictSerializable, strict),
             (Level::Serializable, serializable.clone().judgement()),
+            (Level::SnapshotIsolation, snapshot.judgement()),
             (Level::RepeatableRead, serializable.judgement()),
-            (Level::SnapshotIsolation, ladder.snapshot.judgement()),
             (Level::ReadUncommitted, ladder.uncommitted.judgement()),
         ];
-        let strict = if timed {
-            strict.judgement()
-        } else {
-            Judgement::NotApplicable("times of different processes cannot be compared".into())
-        };
-        all.push((Level::StrictSerializable, strict));
-        let good = matches!(sequential, Known::Good);
-        let (committed, atomic) = if good {
-            (Some(Judgement::Holds), Some(Judgement::Holds))
-        } else {
-            (ladder.committed.map(Judgement::Fails), ladder.atomic.map(Judgement::Fails))
-        };
-        all.extend(committed.map(|found| (Level::ReadCommitted, found)));
-        all.extend(atomic.map(|found| (Level::ReadAtomic, found)));
-        if !matches!(sequential, Known::Open(_)) {
-            all.push((Level::Sequential, sequential.judgement()));
-        }
+        // Others judge these as well, and may know more.
+        let sequential = Some(sequential).filter(|known| !matches!(known, Known::Open(_)));
+        let more = [
+            (Level::Sequential, sequential),
+            (Level::ReadAtomic, ladder.atomic),
+            (Level::ReadCommitted, ladder.committed),
+        ];
+        let more = more.into_iter().filter_map(|(level, known)| Some((level, known?.judgement())));
+        all.extend(more);
         all
     }
 
@@ -109,6 +109,34 @@ impl Case<'_> {
             Known::Open(why) => self.cycle(space).map_or(Known::Open(why), Known::Broken),
             known => known,
         })
+    }
+
+    /// What an open level is once its promise is used: to a strict history each register is linearizable, to a
+    /// sequential one it is sequential, which orders more versions.
+    fn assuming(&mut self, found: Known, respect: Respect, budget: &mut Budget) -> Known {
+        let Known::Open(_) = found else { return found };
+        let timed = respect == Respect::Time;
+        let options = Options { linearizable_keys: timed, sequential_keys: true };
+        if self.findings.sources.is_empty() {
+            return found;
+        }
+        let mut scan = Scan::new(self.facts.history, Assumed { options, chains: true });
+        let mut builder = Builder::of(self.facts);
+        if scan.all(self.facts, &mut builder, budget).is_err() {
+            return found;
+        }
+        let (mut graph, findings) = builder.build();
+        let space = if timed { Space::STRICT } else { Space::of(&[WW, WR, RW, PROCESS]) };
+        let mut case = Case { facts: self.facts, graph: &mut graph, findings: &findings, scan };
+        let broken = case.anomaly(&UNCOMMITTED).or_else(|| case.cycle(space));
+        match (broken, case.serial(respect, budget)) {
+            (Some(mut witness), _) => {
+                witness.anomaly = cycle::stronger(witness.anomaly, timed);
+                Known::Broken(witness)
+            }
+            (None, Known::Good) => Known::Good,
+            (None, _) => found,
+        }
     }
 
     /// The first of some anomalies that was found.
@@ -143,9 +171,7 @@ impl Case<'_> {
             }
             Outcome::Stuck(stuck) => {
                 let of = self.facts.happened.len();
-                Known::Open(
-                    self.open(&format!("{} of {of} transactions found no place", stuck.len())),
-                )
+                Known::Open(self.open(&format!("{stuck} of {of} transactions found no place")))
             }
             Outcome::Order(_) => Known::Open(self.open("the one order tried does not do")),
         }
@@ -165,7 +191,7 @@ impl Case<'_> {
         // Every cycle is in here, so if there is none there is no other.
         let all = components(self.graph, Space::of(&[WW, WR, RW]), self.roots());
         let cyclic = !all.is_empty();
-        self.graph.keep_apart(self.facts, &all);
+        self.graph.keep_apart(self.facts);
         let cycle = |case: &mut Self, space| if cyclic { case.cycle(space) } else { None };
         let uncommitted = self.anomaly(&UNCOMMITTED).or_else(|| cycle(self, Space::of(&[WW])));
         let committed = uncommitted.clone().or_else(|| self.anomaly(&COMMITTED));
@@ -179,24 +205,31 @@ impl Case<'_> {
             (None, Some(why)) => Known::Open(why.clone()),
             (None, None) => Known::Good,
         };
+        let (committed, atomic) = (broken(committed), broken(atomic));
         Ladder { uncommitted, committed, atomic, snapshot }
     }
 
     fn snapshot(&self) -> Known {
-        let found = [true, false].into_iter().any(|first| {
-            let order = snapshot::order(self.facts, self.graph, first);
-            order.is_some_and(|order| replay::snapshot(self.facts, &order))
-        });
-        if found {
+        let order = snapshot::order(self.facts, self.graph);
+        if order.is_some_and(|order| replay::snapshot(self.facts, &order)) {
             return Known::Good;
         }
         Known::Open(self.open("the orders of starts and commits that were tried do not do"))
     }
 }
 
+/// The levels below serializable.
 struct Ladder {
     uncommitted: Known,
-    committed: Option<Box<Witness>>,
-    atomic: Option<Box<Witness>>,
+    /// `None`: not broken.
+    committed: Option<Known>,
+    atomic: Option<Known>,
     snapshot: Known,
+}
+
+impl Ladder {
+    /// Of what is serializable. Read committed and read atomic say more than that.
+    fn good() -> Ladder {
+        Ladder { uncommitted: Known::Good, committed: None, atomic: None, snapshot: Known::Good }
+    }
 }

@@ -15,6 +15,61 @@ pub(super) struct Access {
     pub(super) last: u32,
 }
 
+/// Versions that follow each other because each was read by the transaction that wrote the next.
+#[derive(Debug, Default)]
+pub(super) struct Chains {
+    /// The next in the chain; 0 if there is none.
+    after: Vec<u32>,
+    /// The first of its chain, and its last.
+    root: Vec<u32>,
+    end: Vec<u32>,
+}
+
+impl Chains {
+    /// Of `count` versions, where each of `pairs` follow each other.
+    pub(super) fn find(&mut self, count: usize, pairs: &[(u32, u32)]) {
+        self.after.clear();
+        self.after.resize(count, 0);
+        self.root.clear();
+        self.root.extend(0..count as u32);
+        self.end.clone_from(&self.root);
+        for (version, next) in pairs {
+            // What has two successors is a lost update, and the second one belongs nowhere.
+            if self.after[*version as usize] == 0 {
+                self.after[*version as usize] = *next;
+            }
+            self.root[*next as usize] = 0;
+        }
+        for root in 0..count as u32 {
+            if self.root[root as usize] != root {
+                continue;
+            }
+            let mut end = root;
+            while self.after[end as usize] != 0 {
+                end = self.after[end as usize];
+                self.root[end as usize] = root;
+            }
+            self.end[root as usize] = end;
+        }
+    }
+
+    /// The last version of the chain of `version`.
+    pub(super) fn end(&self, version: u32) -> u32 {
+        self.end[self.root[version as usize] as usize]
+    }
+
+    /// Whether it begins a chain, and not with the initial version.
+    pub(super) fn is_other(&self, version: u32) -> bool {
+        self.root[version as usize] == version
+    }
+
+    /// An access of versions as one of chains.
+    pub(super) fn block(&self, access: Access) -> Access {
+        let root = |version: u32| self.root[version as usize];
+        Access { first: root(access.first), last: root(access.last), ..access }
+    }
+}
+
 /// Of one process, a later access has a later version.
 pub(super) fn by_process(facts: &Facts<'_>, accesses: &[Access], pairs: &mut Vec<(u32, u32)>) {
     let mut last: Table<u64, u32> = Table::default();

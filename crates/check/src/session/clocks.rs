@@ -25,14 +25,17 @@ impl Clocks {
     }
 }
 
-/// Or the reads of a circle: each shows a write that its process made after the next read of the circle.
+/// Or the reads of a circle: each shows a write that its process made after the next read of the circle. If the clocks
+/// are not `kept`, they are empty: only circles are looked for.
 pub(super) fn clocks(
     story: &Story<'_>,
+    kept: bool,
     budget: &mut Budget,
 ) -> Result<Result<Clocks, Vec<u32>>, Why> {
     let count = story.processes.len();
-    let mut clocks = Clocks { all: vec![vec![0; count]], of: vec![u32::MAX; story.events.len()] };
-    let mut now = vec![vec![0; count]; count];
+    let width = if kept { count } else { 0 };
+    let mut clocks = Clocks { all: vec![vec![0; width]], of: vec![u32::MAX; story.events.len()] };
+    let mut now = vec![vec![0; width]; count];
     let mut latest = vec![0; count];
     let mut next = vec![0; count];
     let mut waiting: Vec<Vec<usize>> = vec![Vec::new(); count];
@@ -54,7 +57,9 @@ pub(super) fn clocks(
                         let clock = clocks.before(*write);
                         now[process].iter_mut().zip(clock).for_each(|(a, b)| *a = (*a).max(*b));
                     }
-                    now[process][process] = event.place + 1;
+                    if let Some(own) = now[process].get_mut(process) {
+                        *own = event.place + 1;
+                    }
                     latest[process] = u32::MAX;
                 }
                 What::Blank => {}
@@ -65,7 +70,7 @@ pub(super) fn clocks(
             if writes && latest[process] == u32::MAX {
                 latest[process] = super::story::small(clocks.all.len());
                 clocks.all.push(now[process].clone());
-                if clocks.all.len() * count > budget.memory.saturating_mul(ENTRIES) {
+                if clocks.all.len() * width > budget.memory.saturating_mul(ENTRIES) {
                     return Err(format!("{left} events were left when the memory was used up"));
                 }
             }

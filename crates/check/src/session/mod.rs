@@ -2,9 +2,9 @@
 //! for weakly consistent replicated data", PDIS 1994). A session is a process.
 //!
 //! Terry et al. speak of what a replica holds, DB(S, t), and of one order of writes that all replicas follow. Only
-//! answers are known here, so a guarantee holds if some explanation of all answers exists: for each key one order of its
-//! versions, and for each read a set of writes that its replica had, such that the read shows the newest of the set
-//! (a register), all of them in that order (a list), or all of them (a set, a counter), and the set holds:
+//! answers are known here, so a guarantee holds if some explanation of all answers exists: for each key one order
+//! of its versions, and for each read a set of writes that its replica had, such that the read shows the newest of the
+//! set (a register), all of them in that order (a list), or all of them (a set, a counter), and the set holds:
 //!
 //! - read-your-writes: every write that the process itself had acknowledged before;
 //! - monotonic reads: every write that an earlier read of the process showed;
@@ -20,9 +20,9 @@
 //! that its process had read breaks writes-follow-reads.
 //!
 //! What is taken for granted and what is demanded are edges between versions: there is an order unless they close a
-//! cycle. So the judgement is exact where each value is written once, in time O(n k) for n operations of k processes. One
-//! order of versions for all is Terry's assumption, and what causal convergence has: that implies all four. CM and CC
-//! let processes differ about it, and imply none.
+//! cycle. So the judgement is exact where each value is written once, in time O(n k) for n operations of k processes.
+//! One order of versions for all is Terry's assumption, and what causal convergence has: that implies all four. CM lets
+//! processes differ about it, and implies none; nor does CC.
 //!
 //! Transactions are taken operation by operation: atomicity is for other levels. What aborted is left out; a write of
 //! unknown outcome is demanded of nobody.
@@ -83,7 +83,8 @@ pub fn judge(history: &Transactions, level: Level, budget: &mut Budget) -> Judge
 }
 
 fn find(story: &Story<'_>, level: Level, budget: &mut Budget) -> Result<Option<Witness>, Why> {
-    let clocks = match clocks::clocks(story, budget)? {
+    let kept = level == Level::WritesFollowReads;
+    let clocks = match clocks::clocks(story, kept, budget)? {
         Ok(clocks) => clocks,
         Err(circle) if level == Level::WritesFollowReads => {
             return Ok(Some(words::circle(story, &circle)));

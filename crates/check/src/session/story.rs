@@ -192,9 +192,14 @@ impl<'h> Story<'h> {
         let key = self.events[event as usize].key;
         match writers.get(&(key, value.0.get())) {
             Some(Writer::One(write)) => {
+                let number = self.events[*write as usize].txn as usize;
+                let read = &self.history.txns[self.events[event as usize].txn as usize];
+                // What was there before the history began may look like what is written in it.
+                if self.history.timed && read.returned < self.history.txns[number].invoked {
+                    self.doubts(event, "a value that was written only later");
+                    return false;
+                }
                 self.seen.push(*write);
-                let writer = &self.events[*write as usize];
-                let number = writer.txn as usize;
                 let half = self.history.txns[number].fate == Fate::Unknown
                     && self.history.ops(number).iter().any(|op| parts(op).0.is_some());
                 if half {

@@ -8,6 +8,9 @@ use crate::{Level, Witness};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+/// More steps of a circle are not for reading.
+const TOLD: usize = 6;
+
 /// A read of nothing, or of too few elements.
 pub(super) fn missing(story: &Story<'_>, level: Level, missing: &Missing) -> Witness {
     let mut told = Told::new(story);
@@ -35,7 +38,14 @@ pub(super) fn cycle(story: &Story<'_>, level: Level, cycle: &[Edge]) -> Witness 
         Reason::Shown(read) | Reason::AfterRead(read) => read,
         Reason::Own => cycle[first].to,
     };
-    told.witness(level, format!("{}.", parts.join("; but ")), Some(stuck))
+    let more = parts.len().saturating_sub(TOLD);
+    let rest = if more > 0 {
+        format!("; and so on, round in a circle of {}", parts.len())
+    } else {
+        String::new()
+    };
+    let parts = parts[..parts.len() - more].join("; but ");
+    told.witness(level, format!("{parts}{rest}."), Some(stuck))
 }
 
 /// Reads that show writes of their own future.

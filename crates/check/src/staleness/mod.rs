@@ -1,4 +1,5 @@
-//! Bounded staleness: a read that began at time t returns a version that was the newest at some moment from t - bound on.
+//! Bounded staleness: a read that began at time t returns a version that was the newest at some moment from
+//! t - bound on.
 //!
 //! That is Delta-atomicity (Golab, Li and Shah, "Analyzing consistency properties for fun and profit", PODC 2011): the
 //! history is linearizable once each read is taken to have begun earlier by the bound. With bound 0 it is

@@ -152,8 +152,8 @@ impl Teller<'_> {
         };
         let lag = stale.began.0 + i128::from(self.bound) - missed.ended.0;
         let reason = format!(
-            "process {} saw {} {} although process {} had written {} {}{proof}: the read began {lag} after that, and may \
-             lag by {}.",
+            "process {} saw {} {} although process {} had written {} {}{proof}: the read began {lag} after \
+             that, and may lag by {}.",
             txn.process,
             self.value(stale.value),
             self.line(read),

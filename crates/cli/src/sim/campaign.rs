@@ -2,6 +2,7 @@
 
 use super::End;
 use super::progress::Progress;
+use super::replay;
 use super::shard::{self, Heading, Row};
 use super::stopwatch::Stopwatch;
 use crate::args::SimRun;
@@ -11,6 +12,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 use std::time::Duration;
 use swarm::{Options, Report, Verdict, run_seed};
+
+/// So many failing seeds of a campaign are shrunk and saved.
+const SAVED: usize = 3;
 
 /// One seed, run twice.
 struct Ran {
@@ -36,11 +40,25 @@ pub(crate) fn run(args: &SimRun) -> Result<ExitCode, Failure> {
     let rows: Vec<Row> = ran.iter().map(|ran| Row::new(&ran.report)).collect();
     figures(&ran);
     for row in rows.iter().filter(|row| row.verdict != "ok") {
-        out::line(format_args!("seed {}: {}: {}", row.seed, row.verdict, row.why));
+        // All of it is in the shard's file, and a smaller failure follows.
+        let why = row.why.lines().next().unwrap_or_default();
+        out::line(format_args!("seed {}: {}: {why}", row.seed, row.verdict));
     }
     if let Some(dir) = &args.out {
         let path = shard::write(dir, &heading, &rows)?;
         out::line(format_args!("written to {}", path.display()));
+    }
+    let failed: Vec<u64> =
+        rows.iter().filter(|row| row.verdict != "ok").map(|row| row.seed).collect();
+    for (number, seed) in failed.iter().enumerate() {
+        if number == SAVED {
+            let left = failed.len() - SAVED;
+            out::line(format_args!(
+                "the other {left} failing seeds are not saved: `atoll sim run --seed N` does it"
+            ));
+            break;
+        }
+        replay::save(*seed, args)?;
     }
     Ok(end(&rows).code())
 }
@@ -55,9 +73,13 @@ pub(crate) fn heading(
     args: &SimRun,
     variable: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Heading, Failure> {
-    let (from, to) = args.seeds;
+    let (from, to) = match args.seed {
+        Some(seed) => (seed, seed.saturating_add(1)),
+        None => args.seeds,
+    };
     let (shard, of) = match args.shard {
         Some(shard) => shard,
+        None if args.seed.is_some() => (0, 1),
         None => array_job(variable)?.unwrap_or((0, 1)),
     };
     Ok(Heading { from, to, shard, of, version: nodes::VERSION.into() })
@@ -124,18 +146,22 @@ fn twice(seed: u64) -> Ran {
     Ran { report, took: watch.elapsed() }
 }
 
-/// What every run prints of its own speed.
+/// What a campaign says at its end.
 fn figures(ran: &[Ran]) {
     let sum = |name: &str| 2 * ran.iter().map(|ran| ran.report.counters.get(name)).sum::<u64>();
-    let took: f64 = ran.iter().map(|ran| ran.took.as_secs_f64()).sum();
-    let (simulated, delivered) =
-        (sum("simulated milliseconds") as f64 / 1e3, sum("delivered") as f64);
+    let took: Duration = ran.iter().map(|ran| ran.took).sum();
     let failed = ran.iter().filter(|ran| !ran.report.verdict.is_ok()).count();
-    out::line(format_args!(
-        "{} seeds, each run twice and compared: {failed} failed; {:.0} times faster than real time, {:.0} \
-         delivered messages/s a core",
-        ran.len(),
-        simulated / took.max(1e-9),
-        delivered / took.max(1e-9),
-    ));
+    let speed = speed(sum("simulated milliseconds"), sum("delivered"), took);
+    let seeds = ran.len();
+    out::line(format_args!("{seeds} seeds, each run twice and compared: {failed} failed; {speed}"));
+}
+
+/// What every run prints of its own speed.
+pub(crate) fn speed(simulated_millis: u64, delivered: u64, took: Duration) -> String {
+    let took = took.as_secs_f64().max(1e-9);
+    format!(
+        "{:.0} times faster than real time, {:.0} delivered messages/s a core",
+        simulated_millis as f64 / 1e3 / took,
+        delivered as f64 / took,
+    )
 }

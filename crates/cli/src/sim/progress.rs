@@ -36,6 +36,23 @@ impl Progress {
     }
 }
 
+/// How far the search for a smaller failure is, at most `runs` long.
+pub(crate) fn shrinking(done: usize, runs: usize) {
+    let mut to = std::io::stderr().lock();
+    if to.is_terminal() && done.is_multiple_of(10) {
+        let _ =
+            write!(to, "\r\x1b[Kshrinking: run {done} of at most {runs}").and_then(|()| to.flush());
+    }
+}
+
+/// The line of [`shrinking`] is over.
+pub(crate) fn shrunk() {
+    let mut to = std::io::stderr().lock();
+    if to.is_terminal() {
+        let _ = write!(to, "\r\x1b[K").and_then(|()| to.flush());
+    }
+}
+
 /// One line: a bar, rates, and when it will be over.
 pub(crate) fn line(done: u64, total: u64, failed: u64, elapsed: Duration) -> String {
     const WIDTH: u64 = 30;

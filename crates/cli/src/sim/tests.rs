@@ -7,7 +7,15 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 fn args(shard: Option<(u64, u64)>) -> SimRun {
-    SimRun { seeds: (0, 10), jobs: 1, out: None, shard }
+    SimRun {
+        seeds: (0, 10),
+        seed: None,
+        jobs: 1,
+        out: None,
+        no_shrink: false,
+        shrink_runs: 1_000,
+        shard,
+    }
 }
 
 fn row(seed: u64, verdict: &str) -> Row {

@@ -4,6 +4,7 @@
 //! before its reply: scripts/trace-sync.sh does.
 
 mod bad_input;
+mod check;
 mod dev;
 mod kill_nine;
 mod majority;

@@ -23,6 +23,7 @@ fn run(processes: usize, events: &[(usize, u64)], messages: &[(usize, usize)]) -
         events: events.iter().copied().map(event).collect(),
         messages: messages.iter().copied().map(message).collect(),
         troubles: Vec::new(),
+        lit: Vec::new(),
     }
 }
 

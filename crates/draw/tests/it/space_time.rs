@@ -109,3 +109,13 @@ fn a_page_of_3000_events_is_small_enough_to_mail() {
     let page = draw::space_time(&samples::gossip(3_000));
     assert!(page.len() < 1_500_000, "{} bytes", page.len());
 }
+
+#[test]
+fn what_the_picture_is_about_is_lit_and_must_be_there() {
+    let mut run = samples::gossip(30);
+    assert_eq!(draw::space_time(&run).matches(" lit\" transform").count(), 0);
+    run.lit = vec![3, 7];
+    assert_eq!(draw::space_time(&run).matches(" lit\" transform").count(), 2);
+    run.lit = vec![99];
+    assert!(draw::space_time(&run).contains("what is lit is event 99"));
+}

@@ -30,8 +30,8 @@ enum Kind {
 }
 
 const BITS: u32 = 6;
-/// The highest bound.
-pub(crate) const MOST: u8 = (1 << BITS) - 1;
+/// The highest bound on what may happen in one schedule.
+pub const MOST: u8 = (1 << BITS) - 1;
 
 fn count(spent: u32, kind: Kind) -> u32 {
     spent >> (kind as u32 * BITS) & u32::from(MOST)

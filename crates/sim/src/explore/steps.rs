@@ -277,9 +277,10 @@ impl<'a, M: Model> Steps<'a, M> {
         if let Some(broke) = outcome.broke {
             return Err(broke);
         }
+        let core = self.place(outcome.next).core().expect("it is up");
         for effect in &outcome.effects {
             if let Told::Output(output) = effect {
-                self.model.watch(ghost, self.ids[at], &Seen::Output(output))?;
+                self.model.watch(ghost, self.ids[at], &Seen::Output(output, core))?;
             }
         }
         Ok((outcome.next, outcome.sends))
@@ -422,9 +423,10 @@ impl<'a, M: Model> Steps<'a, M> {
             }
             Act::Hear(_) | Act::Deadline | Act::Sync => {}
         }
+        let core = self.place(outcome.next).core();
         for effect in &outcome.effects[..cut.unwrap_or(outcome.effects.len())] {
-            if let Told::Output(output) = effect {
-                model.watch(ghost, id, &Seen::Output(output))?;
+            if let (Told::Output(output), Some(core)) = (effect, core) {
+                model.watch(ghost, id, &Seen::Output(output, core))?;
             }
         }
         if cut.is_some() {

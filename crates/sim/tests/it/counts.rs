@@ -1,4 +1,5 @@
-//! How many states there are: those of Stateright's runs of the same worlds (`oracles/explore`), different and generated.
+//! How many states there are, different and generated: those of Stateright's runs of the same worlds
+//! (`oracles/explore`).
 
 use crate::{paxos, two_phase};
 use protocol::{Mutant, Planted};

@@ -332,8 +332,8 @@ impl Model for World {
         seen: &Seen<'_, Paxos>,
     ) -> Result<(), String> {
         match seen {
-            Seen::Output(Output::Invoked(op)) if self.watched => history.invoke(node, *op),
-            Seen::Output(Output::Returned(op)) if self.watched => {
+            Seen::Output(Output::Invoked(op), _) if self.watched => history.invoke(node, *op),
+            Seen::Output(Output::Returned(op), _) if self.watched => {
                 history.finish(node, *op);
                 if !history.is_linearizable() {
                     return Err(format!("not linearizable: {history:?}"));

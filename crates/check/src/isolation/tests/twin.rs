@@ -1,9 +1,12 @@
 //! Tiny histories, of which every order is tried.
 
 use super::*;
-use crate::txn::{Fate, Op, Value, ValueId};
+use crate::txn::{Fate, Op, Txn, Value, ValueId};
 use std::collections::BTreeSet;
 use stdx::{Bytes, Prng};
+
+/// Histories of each kind.
+const SEEDS: u64 = 10_000;
 
 /// Who happened, and everything that can be asked of an order of them.
 struct Twin<'h> {
@@ -307,92 +310,83 @@ pub(super) fn random(prng: &mut Prng, shape: Shape) -> Transactions {
     history
 }
 
-/// Compares one history with the twin; answers what was decided.
-pub(super) fn compare(history: &Transactions, seed: u64) -> BTreeMap<Level, Judgement> {
-    let found = verdicts(history, &Options::default());
+/// Compares one history with the twin: what was decided is right, and broken is what must be.
+pub(super) fn compare(
+    history: &Transactions,
+    found: &BTreeMap<Level, Judgement>,
+) -> Result<(), String> {
     let twin = Twin { history };
-    let all = || {
-        let lines: Vec<String> = (0..history.txns.len())
-            .map(|txn| {
-                let t = &history.txns[txn];
-                format!("{} {}..{} {}", t.process, t.invoked, t.returned, history.describe(txn))
-            })
-            .collect();
-        format!("seed {seed}\n{}\n{found:#?}", lines.join("\n"))
-    };
-    for (level, judgement) in &found {
-        if !judgement.is_decided() {
-            continue;
-        }
+    for (level, judgement) in found.iter().filter(|(_, judgement)| judgement.is_decided()) {
         let truth = match level {
             Level::StrictSerializable => twin.serial(true, true),
             Level::Sequential => twin.serial(true, false),
             Level::Serializable | Level::RepeatableRead => twin.serial(false, false),
             Level::SnapshotIsolation => twin.snapshot(),
-            // Broken there, it is broken here.
             Level::ReadCommitted => twin.committed(),
             Level::ReadUncommitted => twin.uncommitted(),
             Level::ReadAtomic => continue,
             other => panic!("nobody asked for {other}"),
         };
-        assert_eq!(*judgement == Judgement::Holds, truth, "{level}: {}", all());
-    }
-    if !found.contains_key(&Level::ReadCommitted) {
-        assert!(twin.committed(), "read committed is not broken: {}", all());
-    }
-    found
-}
-
-fn decided(found: &BTreeMap<Level, Judgement>, level: Level) -> bool {
-    found.get(&level).is_some_and(Judgement::is_decided)
-}
-
-#[test]
-fn lists_are_always_decided_and_rightly() {
-    let mut broken: BTreeMap<&str, u32> = BTreeMap::new();
-    for seed in 0..40000 {
-        let mut prng = Prng::new(seed);
-        let wrong = *prng.pick(&[0, 5, 30, 80]);
-        let fates = *prng.pick(&[0, 0, 30]);
-        let txns = 2 + prng.index(4);
-        let shape = Shape { lists: true, txns, keys: 1 + seed % 3, ops: 4, wrong, fates };
-        let history = random(&mut prng, shape);
-        let found = compare(&history, seed);
-        if !decided(&found, Level::SnapshotIsolation) {
-            eprintln!("seed {seed} {}", Twin { history: &history }.snapshot());
-        }
-        for level in [Level::StrictSerializable, Level::Serializable] {
-            assert!(decided(&found, level), "seed {seed}: {level} {:?}", found[&level]);
-        }
-        for judgement in found.values() {
-            if let Judgement::Fails(witness) = judgement {
-                *broken.entry(witness.anomaly).or_default() += 1;
-            }
+        if (*judgement == Judgement::Holds) != truth {
+            return Err(format!("{level} is {truth}\n{}", shown(history, found)));
         }
     }
-    eprintln!("{broken:?}");
+    if !found.contains_key(&Level::ReadCommitted) && !twin.committed() {
+        return Err(format!("read committed is broken\n{}", shown(history, found)));
+    }
+    Ok(())
 }
 
-#[test]
-fn registers_are_never_decided_wrongly() {
-    let mut open: BTreeMap<Level, u32> = BTreeMap::new();
-    let mut broken: BTreeMap<&str, u32> = BTreeMap::new();
-    for seed in 0..40000 {
-        let mut prng = Prng::new(seed);
-        let wrong = *prng.pick(&[0, 5, 30, 80]);
-        let fates = *prng.pick(&[0, 0, 30]);
-        let txns = 2 + prng.index(4);
-        let shape = Shape { lists: false, txns, keys: 1 + seed % 3, ops: 4, wrong, fates };
-        let history = random(&mut prng, shape);
-        let found = compare(&history, seed);
+fn shown(history: &Transactions, found: &BTreeMap<Level, Judgement>) -> String {
+    let line = |txn: usize| {
+        let Txn { process, invoked, returned, .. } = history.txns[txn];
+        format!("{process} {invoked}..{returned} {}\n", history.describe(txn))
+    };
+    let lines: String = (0..history.txns.len()).map(line).collect();
+    format!("{lines}{found:#?}")
+}
+
+/// A random history of a seed.
+pub(super) fn tiny(seed: u64, lists: bool) -> Transactions {
+    let mut prng = Prng::new(seed);
+    let wrong = *prng.pick(&[0, 5, 30, 80]);
+    let fates = *prng.pick(&[0, 0, 30]);
+    let txns = 2 + prng.index(4);
+    random(&mut prng, Shape { lists, txns, keys: 1 + seed % 3, ops: 4, wrong, fates })
+}
+
+/// How often each level was left open, and how often each anomaly was found.
+fn all_right(lists: bool, seeds: u64) -> (BTreeMap<Level, u32>, BTreeMap<&'static str, u32>) {
+    let (mut open, mut broken) = (BTreeMap::new(), BTreeMap::new());
+    for seed in 0..seeds {
+        let history = tiny(seed, lists);
+        let found = verdicts(&history, &Options::default());
+        compare(&history, &found).unwrap_or_else(|why| panic!("seed {seed}: {why}"));
         for (level, judgement) in found {
-            if !judgement.is_decided() {
-                *open.entry(level).or_default() += 1;
-            }
-            if let Judgement::Fails(witness) = judgement {
-                *broken.entry(witness.anomaly).or_default() += 1;
+            match judgement {
+                Judgement::Fails(witness) => *broken.entry(witness.anomaly).or_default() += 1,
+                Judgement::Holds => {}
+                _ => *open.entry(level).or_default() += 1,
             }
         }
     }
-    eprintln!("{open:?} {broken:?}");
+    (open, broken)
+}
+
+#[test]
+fn lists_are_judged_rightly_and_nearly_always() {
+    let (open, broken) = all_right(true, SEEDS);
+    let known = |level: &Level| !matches!(level, Level::SnapshotIsolation | Level::ReadUncommitted);
+    assert!(!open.keys().any(known), "the graph of lists decides serializability: {open:?}");
+    let snapshot = open.get(&Level::SnapshotIsolation).copied().unwrap_or(0);
+    assert!(snapshot < 10, "{open:?}");
+    assert!(broken.len() >= 15, "the histories have too little in them: {broken:?}");
+}
+
+#[test]
+fn registers_are_judged_rightly_and_mostly() {
+    let (open, broken) = all_right(false, SEEDS);
+    let worst = open.values().max().copied().unwrap_or(0);
+    assert!(u64::from(worst) < SEEDS / 100, "{open:?}");
+    assert!(broken.len() >= 10, "the histories have too little in them: {broken:?}");
 }
