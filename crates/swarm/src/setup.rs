@@ -45,9 +45,11 @@ impl Profile {
     fn weight(self) -> u64 {
         match self {
             Profile::Calm => 0,
-            Profile::Rough | Profile::Partitions | Profile::Clocks | Profile::Disks => 2,
-            Profile::Crashes => 3,
-            Profile::Power | Profile::Mixed => 4,
+            Profile::Rough | Profile::Clocks => 1,
+            Profile::Partitions => 2,
+            Profile::Disks => 3,
+            Profile::Crashes | Profile::Mixed => 4,
+            Profile::Power => 5,
             Profile::Churn => 8,
         }
     }
@@ -262,7 +264,7 @@ fn world(profile: Profile, workload: Workload, planted: Planted, prng: &mut Prng
 
 fn node_config(profile: Profile, nodes: u64, planted: Planted, prng: &mut Prng) -> Config {
     let churn = profile == Profile::Churn;
-    let election = if churn { prng.range(50, 120) } else { prng.range(150, 400) };
+    let election = if churn { prng.range(50, 120) } else { prng.range(90, 300) };
     let member = |node| Member { node: NodeId(node), client: format!("node{node}:6379") };
     Config {
         cluster: "swarm".into(),
