@@ -50,20 +50,8 @@ impl Profile {
             Profile::Disks => 3,
             Profile::Crashes | Profile::Mixed => 4,
             Profile::Power => 5,
-            Profile::Churn => 8,
+            Profile::Churn => 11,
         }
-    }
-
-    fn draw(prng: &mut Prng) -> Profile {
-        let total = Profile::FAULTY.iter().map(|profile| profile.weight()).sum();
-        let mut drawn = prng.below(total);
-        for profile in Profile::FAULTY {
-            match drawn.checked_sub(profile.weight()) {
-                None => return profile,
-                Some(rest) => drawn = rest,
-            }
-        }
-        unreachable!("drawn below the sum")
     }
 }
 
@@ -94,6 +82,29 @@ impl Workload {
         Workload::Transactions,
         Workload::Keyspaces,
     ];
+
+    /// How often it is drawn. Nothing is overwritten where values only grow: what is lost, doubled or out of order
+    /// stays visible.
+    fn weight(self) -> u64 {
+        match self {
+            Workload::Registers | Workload::Expiry => 2,
+            Workload::Transactions | Workload::Keyspaces => 2,
+            Workload::Counters => 3,
+            Workload::Append => 6,
+        }
+    }
+}
+
+/// One of `all`, as often as its weight says.
+fn weighted<T: Copy>(all: &[T], weight: fn(T) -> u64, prng: &mut Prng) -> T {
+    let mut drawn = prng.below(all.iter().map(|one| weight(*one)).sum());
+    for one in all {
+        match drawn.checked_sub(weight(*one)) {
+            None => return *one,
+            Some(rest) => drawn = rest,
+        }
+    }
+    unreachable!("drawn below the sum")
 }
 
 /// What the caller wants of a run; the rest is drawn.
@@ -175,10 +186,10 @@ impl Draw {
         let prng = &mut Prng::new(seed).fork(100);
         // What came later is drawn apart, so that it does not shift what was there.
         let mix = &mut Prng::new(seed).fork(103);
-        let drawn = Profile::draw(prng);
+        let drawn = weighted(&Profile::FAULTY, Profile::weight, prng);
         let profile = options.profile.unwrap_or(drawn);
         let profile = if options.faults { profile } else { Profile::Calm };
-        let drawn = *prng.pick(&Workload::ALL);
+        let drawn = weighted(&Workload::ALL, Workload::weight, prng);
         let workload = options.workload.unwrap_or(drawn);
         let length = ms(prng.range(4_500, 8_000));
         let mut world = world(profile, workload, options.planted, prng);
@@ -263,8 +274,12 @@ fn world(profile: Profile, workload: Workload, planted: Planted, prng: &mut Prng
 }
 
 fn node_config(profile: Profile, nodes: u64, planted: Planted, prng: &mut Prng) -> Config {
-    let churn = profile == Profile::Churn;
-    let election = if churn { prng.range(50, 120) } else { prng.range(90, 300) };
+    let election = match profile {
+        Profile::Churn => prng.range(50, 120),
+        // A leader that pauses leads on.
+        Profile::Clocks => prng.range(250, 500),
+        _ => prng.range(90, 300),
+    };
     let member = |node| Member { node: NodeId(node), client: format!("node{node}:6379") };
     Config {
         cluster: "swarm".into(),
@@ -311,7 +326,7 @@ fn nemesis(profile: Profile, workload: Workload, prng: &mut Prng) -> Option<Neme
         Profile::Clocks => {
             let clock_jump = if quiet_clock { 0 } else { 4 };
             // Pauses too short for an election are the ones after which a leader acts on.
-            let short = prng.chance(1, 2);
+            let short = prng.chance(3, 4);
             let (gap, lasts) =
                 if short { ((ms(20), ms(150)), (ms(20), ms(250))) } else { (none.gap, none.lasts) };
             Some(NemesisConfig { gap, lasts, pause: 6, clog: 1, slow_disk: 1, clock_jump, ..none })
@@ -320,8 +335,8 @@ fn nemesis(profile: Profile, workload: Workload, prng: &mut Prng) -> Option<Neme
             gap: (ms(5), ms(120)),
             lasts: (ms(60), ms(prng.range(200, 600))),
             crash: 4,
-            crash_all: 3,
-            pause: 8,
+            crash_all: 1,
+            pause: 6,
             isolate: 6,
             halves: 1,
             one_way: 3,
