@@ -44,6 +44,15 @@ impl<T> Names<T> {
     }
 }
 
+impl<T> Names<T> {
+    /// A new number for `name`, which [`Names::intern`] will not find: the caller knows it.
+    pub(crate) fn add(&mut self, name: T) -> u32 {
+        let number = u32::try_from(self.names.len()).expect("at most 2^32 names");
+        self.names.push(name);
+        number
+    }
+}
+
 impl<T: Hash + Eq + Clone> Names<T> {
     /// The number of `name`, a new one if it has none.
     pub fn intern(&mut self, name: &T) -> u32 {

@@ -36,6 +36,38 @@ pub(crate) enum Bug {
     ShrinkAnything,
     /// Keys that one transaction touches are judged apart.
     KeysApart,
+    /// Components of a graph forget what can be reached from what they reached.
+    NoLowLink,
+    /// Of several who wrote a value the first is taken to be read from.
+    FirstOfSeveral,
+    /// A later read of the same key, from somebody else, says nothing.
+    NoLaterRead,
+    /// What is unknown knows only the last its process did before.
+    ForkKnowsLast,
+    /// What is unknown is a link of its process, which goes on after it.
+    ForkIsLink,
+    /// Of two lists that do not go together only the longer one is believed.
+    LongestListOnly,
+    /// The appends of a transaction need not be in a list together.
+    TornLists,
+    /// A node is in its own causal past.
+    OwnPast,
+    /// The last of each session in a causal past is not seen.
+    ShortPast,
+    /// Of the arcs from a session to a node the first is kept.
+    FirstArc,
+    /// What follows by one step is taken to follow from causes.
+    NearlyNew,
+    /// What happened before an operation of a process is counted for the next one.
+    LateLevel,
+    /// What happened before is not carried on.
+    OneRound,
+    /// Whatever is derived for a process is taken to agree with the order of all.
+    AlwaysForward,
+    /// What turned out to have happened earlier is not carried on.
+    NotLowered,
+    /// Lists tell a transaction no order of its own.
+    NoOwnLists,
 }
 
 #[cfg(test)]

@@ -359,3 +359,24 @@ fn counters_and_reads_that_go_back() {
     }
     assert!(linearizable(&Counter, &history, Budget::default()).is_ok());
 }
+
+#[test]
+fn a_number_is_one_value_whenever_it_is_named() {
+    for seed in 0..50 {
+        let prng = &mut Prng::new(seed);
+        let mut h = Transactions::new();
+        let mut ids = std::collections::BTreeMap::new();
+        for step in 0..20_000 {
+            let number = match prng.below(4) {
+                0 => step,
+                1 => i64::try_from(prng.below(200)).unwrap() - 100,
+                2 => i64::try_from(prng.below(100_000)).unwrap(),
+                _ => i64::try_from(prng.below(3 * u64::try_from(step).unwrap() + 1)).unwrap(),
+            };
+            let id = h.value(&Value::Int(number));
+            assert_eq!(*ids.entry(number).or_insert(id), id, "seed {seed}: {number}");
+            assert_eq!(*h.name_of(id), Value::Int(number), "seed {seed}");
+        }
+        assert_eq!(h.value_count(), ids.len() + 1, "seed {seed}: nil is one more");
+    }
+}

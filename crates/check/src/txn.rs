@@ -212,6 +212,9 @@ pub struct Transactions {
     /// Redis commands and what they answered.
     pub redis: Vec<(kv::Command, Option<kv::Reply>)>,
     values: Names<Value>,
+    /// By whole number, for those below its length: the id of it as a value, or 0. Values are mostly counted up
+    /// from 0, so that this is as long as they are many, and spares a hash.
+    numbers: Vec<u32>,
     ops: Vec<Op>,
     elements: Vec<ValueId>,
 }
@@ -234,6 +237,7 @@ impl Transactions {
             keys: Names::new(),
             redis: Vec::new(),
             values,
+            numbers: Vec::new(),
             ops: Vec::new(),
             elements: Vec::new(),
         }
@@ -246,8 +250,40 @@ impl Transactions {
 
     /// The id of a value.
     pub fn value(&mut self, value: &Value) -> ValueId {
-        let index = self.values.intern(value);
-        ValueId(NonZeroU32::new(index + 1).expect("one more than an index"))
+        let id = match *value {
+            Value::Int(number) => self.number(number),
+            _ => self.values.intern(value) + 1,
+        };
+        ValueId(NonZeroU32::new(id).expect("one more than an index"))
+    }
+
+    fn number(&mut self, number: i64) -> u32 {
+        let at = usize::try_from(number).unwrap_or(usize::MAX);
+        let most = 2 * self.values.len() + 1_024;
+        if at >= self.numbers.len() && at < most && most >= 2 * self.numbers.len() {
+            self.widen(most);
+        }
+        let Some(id) = self.numbers.get_mut(at) else {
+            return self.values.intern(&Value::Int(number)) + 1;
+        };
+        if *id == 0 {
+            *id = self.values.add(Value::Int(number)) + 1;
+        }
+        *id
+    }
+
+    /// Numbers below `len` are found in the array from now on, those that were interned before as well.
+    fn widen(&mut self, len: usize) {
+        self.numbers.resize(len, 0);
+        for index in 0..self.values.len() {
+            let index = u32::try_from(index).expect("indices are u32");
+            if let Value::Int(number) = *self.values.get(index)
+                && let Ok(at) = usize::try_from(number)
+                && at < len
+            {
+                self.numbers[at] = index + 1;
+            }
+        }
     }
 
     /// What was interned.

@@ -4,6 +4,7 @@
 //! all nodes take a number per node and session; one component is judged without the others, so that one column is
 //! kept at a time and memory stays linear in the history.
 
+use crate::planted::{self, Bug};
 use crate::weak::graph::{Derived, Sorted};
 use crate::weak::levels::key_count;
 use crate::weak::meter::{Meter, Spent};
@@ -71,8 +72,11 @@ impl<'a> Past<'a> {
         for nodes in resolved.sessions() {
             let own = nodes.start == start;
             let known = |by: u32, next: u32| {
-                let end = if own { by } else { start + column[by as usize] };
-                next < end
+                let end = match own {
+                    true => by + u32::from(planted::is(Bug::OwnPast)),
+                    false => start + column[by as usize],
+                };
+                next + u32::from(planted::is(Bug::ShortPast)) < end
             };
             walk(resolved, session, nodes, last, known, &mut visit);
         }
@@ -121,48 +125,53 @@ pub(super) fn walk(
     known: impl Fn(u32, u32) -> bool,
     mut visit: impl FnMut(Derived),
 ) {
-    let mut next = resolved.starts[session as usize];
-    let end = resolved.starts[session as usize + 1];
-    last.forget();
+    let (start, end) = (resolved.starts[session as usize], resolved.starts[session as usize + 1]);
+    let mut next = start;
+    last.forget(end - start);
     for by in readers {
         while next < end && known(by, next) {
-            resolved.writes(next).iter().for_each(|&key| last.set(key, next));
+            let keys = resolved.writes(next);
             next += 1;
+            keys.iter().for_each(|&key| last.set(key, next - start));
         }
         for read in resolved.reads(by).iter().filter(|read| read.key < AFTER) {
-            if let Some(from) = last.get(read.key) {
-                visit(Derived { from, to: read.from, by, key: read.key });
+            if let Some(place) = last.get(read.key) {
+                visit(Derived { from: start + place - 1, to: read.from, by, key: read.key });
             }
         }
     }
 }
 
-/// By key, the last one that wrote it; forgotten at once by raising the stamp.
+/// By key, the place in a session of the last one that wrote it. One number a key: what is not above `base` is
+/// forgotten.
 pub(super) struct Last {
-    stamp: u32,
-    entries: Vec<(u32, u32)>,
+    base: u32,
+    /// What `base` is raised to.
+    top: u32,
+    entries: Vec<u32>,
 }
 
 impl Last {
     pub(super) fn new(keys: usize) -> Last {
-        Last { stamp: 0, entries: vec![(0, 0); keys] }
+        Last { base: 0, top: 0, entries: vec![0; keys] }
     }
 
-    pub(super) fn forget(&mut self) {
-        if self.stamp == u32::MAX {
-            self.entries.fill((0, 0));
-            self.stamp = 0;
+    /// Forgets all; places up to `len` may follow.
+    fn forget(&mut self, len: u32) {
+        if self.top.checked_add(len).is_none() {
+            self.entries.fill(0);
+            self.top = 0;
         }
-        self.stamp += 1;
+        self.base = self.top;
+        self.top += len;
     }
 
-    pub(super) fn set(&mut self, key: u32, node: u32) {
-        self.entries[key as usize] = (self.stamp, node);
+    fn set(&mut self, key: u32, place: u32) {
+        self.entries[key as usize] = self.base + place;
     }
 
-    pub(super) fn get(&self, key: u32) -> Option<u32> {
-        let (stamp, node) = self.entries[key as usize];
-        (stamp == self.stamp).then_some(node)
+    fn get(&self, key: u32) -> Option<u32> {
+        self.entries[key as usize].checked_sub(self.base).filter(|&place| place > 0)
     }
 }
 
@@ -183,7 +192,7 @@ impl Latest {
         if *place == 0 {
             self.arcs.push(arc);
             *place = u32::try_from(self.arcs.len()).expect("as many as nodes");
-        } else if self.arcs[*place as usize - 1].from < arc.from {
+        } else if self.arcs[*place as usize - 1].from < arc.from && !planted::is(Bug::FirstArc) {
             self.arcs[*place as usize - 1] = arc;
         }
     }

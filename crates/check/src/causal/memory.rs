@@ -7,6 +7,7 @@
 use super::columns::{Last, Latest, Past, walk};
 use super::convergence::{Outcome, converge};
 use crate::names::Table;
+use crate::planted::{self, Bug};
 use crate::weak::Found;
 use crate::weak::graph::{Arc, Derived, Graph, LISTED, Why};
 use crate::weak::levels::{Arcs, key_count, versions};
@@ -76,10 +77,11 @@ impl Process<'_> {
                 if to == INIT {
                     forward = false;
                 } else if from != to && level(to).get() != NEVER {
-                    forward &= rank[from as usize] < rank[to as usize];
+                    forward &=
+                        rank[from as usize] < rank[to as usize] || planted::is(Bug::AlwaysForward);
                     if level(from).get() > level(to).get() {
                         level(from).set(level(to).get());
-                        lowered = true;
+                        lowered = !planted::is(Bug::NotLowered);
                     }
                 }
             };
@@ -100,7 +102,10 @@ impl Process<'_> {
         let own = resolved.session[self.nodes.start as usize] == session;
         let known = |by: u32, next: u32| match own {
             true => next < by,
-            false => level(next) <= resolved.place(by),
+            false => {
+                level(next).saturating_add(u32::from(planted::is(Bug::LateLevel)))
+                    <= resolved.place(by)
+            }
         };
         walk(resolved, session, self.nodes.clone(), self.last, known, visit);
     }
@@ -146,7 +151,7 @@ impl Process<'_> {
             }
             derived.retain(|arc| !rounds.contains_key(&(arc.from, arc.to)));
             derived.into_iter().for_each(|arc| fresh.push(resolved, arc));
-            if fresh.list.is_empty() {
+            if fresh.list.is_empty() || planted::is(Bug::OneRound) && round > 1 {
                 return Ok(None);
             }
             meter.step(fresh.list.len(), || self.how_far())?;

@@ -4,6 +4,7 @@
 //! within one of those that all derived arcs make together, so that only these are looked at again.
 
 use super::convergence::{Outcome, converge, explain, within};
+use crate::planted::{self, Bug};
 use crate::weak::Found;
 use crate::weak::graph::{Derived, Graph, LISTED};
 use crate::weak::levels::versions;
@@ -55,7 +56,9 @@ fn fractured(
                 Some(Derived { from, to, ..*arc })
             })
             .collect();
-        lists(resolved, component, by, &mut arcs);
+        if !planted::is(Bug::NoOwnLists) {
+            lists(resolved, component, by, &mut arcs);
+        }
         // One arc of a register alone would have been found as overwritten.
         if arcs.is_empty() || arcs.len() == 1 && arcs[0].key & LISTED == 0 {
             continue;

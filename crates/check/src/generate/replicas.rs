@@ -102,7 +102,7 @@ impl Replicas {
         replica.applied[message.from] += 1;
         for &(key, value) in &message.writes {
             let cell = replica.cell(key);
-            if self.world == World::CausalMemory || message.stamp > cell.1 {
+            if self.world == World::CausalMemory || message.stamp >= cell.1 {
                 *cell = (value, message.stamp);
             }
         }

@@ -9,6 +9,7 @@ use super::resolved::{AFTER, INIT, Read, Resolved};
 use super::words::who;
 use super::writers::{Source, Writers};
 use crate::names::Table;
+use crate::planted::{self, Bug};
 use crate::txn::{Fate, KeyId, Op, Transactions, ValueId};
 use crate::{Judgement, Level, Witness};
 
@@ -129,7 +130,7 @@ impl Builder<'_> {
         let mut session_of = vec![u32::MAX; txns.len()];
         for (number, txn) in those() {
             let (session, end) = links[&txn.process];
-            let alone = txn.fate == Fate::Unknown && end != number;
+            let alone = txn.fate == Fate::Unknown && end != number && !planted::is(Bug::ForkIsLink);
             session_of[number] = if alone { sizes.len() as u32 } else { session };
             if alone {
                 sizes.push(0);

@@ -5,6 +5,7 @@
 
 use super::resolved::{AFTER, INIT, Read, Resolved};
 use crate::names::Table;
+use crate::planted::{self, Bug};
 use std::collections::VecDeque;
 
 /// `from` must come before `to`, because it wrote `key` and comes before `by`, which read `key` from `to`; or,
@@ -137,7 +138,9 @@ impl<'a> Graph<'a> {
                         calls.push((from, 0, NEW));
                         break true;
                     }
-                    low[node as usize] = low[node as usize].min(seen);
+                    if !planted::is(Bug::NoLowLink) {
+                        low[node as usize] = low[node as usize].min(seen);
+                    }
                     number += 1;
                 };
                 if !deeper && low[node as usize] == entered {

@@ -7,6 +7,7 @@
 use super::graph::{Derived, LISTED};
 use super::meter::{Meter, Spent};
 use super::resolved::{AFTER, INIT, Read, Resolved};
+use crate::planted::{self, Bug};
 
 /// Arcs in the making.
 #[derive(Default)]
@@ -64,7 +65,7 @@ pub(crate) fn committed(resolved: &Resolved, meter: &mut Meter<'_>) -> Result<Ar
             let (reader, to) = std::mem::replace(&mut next[key as usize], (by, from));
             if reader != by {
                 later.push(key);
-            } else if from != INIT {
+            } else if from != INIT && !planted::is(Bug::NoLaterRead) {
                 arcs.push(resolved, Derived { from, to, by, key });
             }
         }
@@ -116,6 +117,7 @@ pub(crate) fn atomic(resolved: &Resolved, meter: &mut Meter<'_>) -> Result<Arcs,
         }
         if let Some(&Read { key: AFTER, from }) = reads.first() {
             let start = resolved.starts[resolved.session[from as usize] as usize];
+            let start = if planted::is(Bug::ForkKnowsLast) { from } else { start };
             for from in start..from {
                 meter.tick(1, || format!("at transaction {by} of {}", resolved.len()))?;
                 common(resolved.writes(from), &keys, |key| know(from, key));
@@ -169,6 +171,7 @@ pub(crate) fn versions(
     let mut marks = 0;
     for of_key in lists.chunk_by(|one, next| one.key == next.key) {
         let longest = resolved.elements(of_key[0]);
+        let apart = if planted::is(Bug::LongestListOnly) { 0 } else { apart };
         let others = of_key.iter().filter(|list| !longest.starts_with(resolved.elements(list)));
         let key = of_key[0].key;
         let from = appends.partition_point(|(of, _)| *of < key);

@@ -1,5 +1,6 @@
 //! Who wrote a value: flat, without hashing. The writes of a history, by value and then by key.
 
+use crate::planted::{self, Bug};
 use crate::txn::{Fate, KeyId, Op, Transactions, ValueId};
 
 /// Marks the last write of a transaction to a key in [`Writers::entries`].
@@ -112,6 +113,7 @@ impl Writers {
                 Source::One { txn: other, first: one, last: end } if other == txn => {
                     Source::One { txn, first: one || first, last: end || last }
                 }
+                found @ Source::One { .. } if planted::is(Bug::FirstOfSeveral) => found,
                 Source::One { .. } => return Source::Several,
                 _ => Source::One { txn, first, last },
             };

@@ -1,13 +1,16 @@
 //! Checkers with a bug, each of which the comparison with the definitions must find.
 
 use super::compare;
+use super::stories::tell;
 use crate::Level;
+use crate::planted::{self, Bug};
 use crate::weak::graph::Graph;
 use crate::weak::levels::{Arcs, atomic, committed, versions};
 use crate::weak::meter::{Meter, Spent};
 use crate::weak::resolved::{AFTER, INIT, Resolved, SEEN};
 use crate::weak::{Find, Found};
 use crate::{causal, weak};
+use std::panic::catch_unwind;
 
 type Answer = Result<Option<Found>, Spent>;
 
@@ -108,4 +111,38 @@ fn each_mutant_is_found() {
     for (what, level, find) in MUTANTS {
         assert!(compare(level, 1_500, find).is_err(), "not found: {what}");
     }
+}
+
+/// Bugs within the checkers, and a level that each spoils.
+const BUGS: [(Bug, Level); 16] = [
+    (Bug::NoLowLink, CC),
+    (Bug::FirstOfSeveral, CC),
+    (Bug::NoLaterRead, RC),
+    (Bug::ForkKnowsLast, RA),
+    (Bug::ForkIsLink, CC),
+    (Bug::LongestListOnly, RC),
+    (Bug::TornLists, RA),
+    (Bug::OwnPast, CCV),
+    (Bug::ShortPast, CC),
+    (Bug::FirstArc, CCV),
+    (Bug::NearlyNew, CCV),
+    (Bug::LateLevel, CM),
+    (Bug::OneRound, CM),
+    (Bug::AlwaysForward, CM),
+    (Bug::NotLowered, CM),
+    (Bug::NoOwnLists, CC),
+];
+
+#[test]
+fn each_planted_bug_is_found() {
+    let mut left = Vec::new();
+    for (bug, level) in BUGS {
+        // An assertion of the checker may be faster than the comparison.
+        let passes = || compare(level, 2_000, good).is_ok() && tell().1.is_empty();
+        let passed = catch_unwind(|| planted::with(bug, passes));
+        if passed.is_ok_and(|passed| passed) {
+            left.push((bug, level));
+        }
+    }
+    assert!(left.is_empty(), "not found: {left:?}");
 }

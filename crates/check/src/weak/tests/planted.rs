@@ -10,7 +10,7 @@ use crate::{Judgement, Level};
 use stdx::{Bytes, Prng};
 
 /// Whether what holds at `above` holds at `below`.
-fn implies(above: Level, below: Level) -> bool {
+pub(super) fn implies(above: Level, below: Level) -> bool {
     use Level::{CausalConsistency, CausalConvergence, CausalMemory, ReadAtomic, ReadCommitted};
     above == below
         || matches!(
@@ -36,7 +36,7 @@ fn store(prng: &mut Prng, policy: Policy, txns: usize) -> Transactions {
 
 #[test]
 fn a_store_keeps_what_it_is_built_to_keep() {
-    for (seed, policy) in (0..400).flat_map(|seed| Policy::ALL.map(|policy| (seed, policy))) {
+    for (seed, policy) in (0..150).flat_map(|seed| Policy::ALL.map(|policy| (seed, policy))) {
         let h = store(&mut Prng::new(seed), policy, 120);
         for (_, level) in LEVELS {
             if policy.keeps().iter().any(|&above| implies(above, level)) {
@@ -132,7 +132,7 @@ fn a_planted_story_is_found_for_what_it_is() {
 #[test]
 fn what_holds_above_holds_below() {
     let mut failed = [0; 5];
-    for (seed, policy) in (0..3_000).flat_map(|seed| Policy::ALL.map(|policy| (seed, policy))) {
+    for (seed, policy) in (0..1_500).flat_map(|seed| Policy::ALL.map(|policy| (seed, policy))) {
         let h = damaged(&mut Prng::new(seed), policy);
         let all = LEVELS.map(|(_, level)| (level, judge(&h, level)));
         for ((above, over), (below, under)) in
@@ -146,7 +146,7 @@ fn what_holds_above_holds_below() {
             *count += u32::from(*judgement != Judgement::Holds);
         }
     }
-    assert!(failed.iter().all(|&count| count > 200), "{failed:?}");
+    assert!(failed.iter().all(|&count| count > 100), "{failed:?}");
 }
 
 /// What one read tells; where it is from is more than its witness says.
