@@ -19,6 +19,7 @@
 //! | `map` | the consistency map of a history: every level at once |
 //! | `order` | strict serializable, linearizable, sequential, serializable: one order of everything |
 //! | `isolation` | what Adya and Elle name, by cycles of dependencies, over lists and registers |
+//! | `planted` | bugs that tests plant in `order` and `search` |
 //! | `search` | the search for an order of items on objects of any kind |
 //! | `shrink` | from a violation to the smallest part of the history that still is one |
 //! | `simple` | checks that need no search |

@@ -104,7 +104,7 @@ pub(super) struct Slot {
     pub(super) needed: u32,
     /// Who may bring it and has no place.
     pub(super) makers: u32,
-    /// Whether a compare-and-set of unknown outcome would take it up.
+    /// Whether something of unknown outcome would have to see it, or take it up.
     pub(super) wanted: bool,
     /// Of an element: whether it is in the set, or was enqueued.
     pub(super) present: bool,
@@ -402,8 +402,8 @@ impl<'h> Board<'h> {
                 _ => true,
             },
             Step::Insert { slot, .. } => {
-                let Slot { needed, present, .. } = self.slots[slot as usize];
-                needed > 0 && !present
+                let Slot { needed, wanted, present, .. } = self.slots[slot as usize];
+                (needed > 0 || wanted) && !present
             }
             Step::Run { .. }
             | Step::Grow { .. }

@@ -30,9 +30,11 @@ pub(super) struct Compiler<'h> {
     pub(super) slots: Table<(u32, u32), u32>,
     /// Of each slot, the earliest return of one who saw it.
     pub(super) seen: Vec<Option<u64>>,
-    /// Per cell: whether a dequeue took nobody knows what, and whether any dequeue was observed.
+    /// Per cell: whether a dequeue took nobody knows what, or an unknown transaction saw something; and whether any
+    /// dequeue was observed.
     pub(super) blind: Vec<(bool, bool)>,
-    pub(super) loose: bool,
+    /// Units of which something that was seen is let pass.
+    pub(super) loose: Vec<usize>,
 }
 
 /// `numbers` ascending.
@@ -47,7 +49,7 @@ pub(super) fn compile<'h>(
         slots: Table::default(),
         seen: Vec::new(),
         blind: Vec::new(),
-        loose: false,
+        loose: Vec::new(),
     };
     let happened = |number: &&usize| history.txns[**number].may_have_happened();
     let numbers: Vec<usize> = numbers.iter().filter(happened).copied().collect();
@@ -343,7 +345,7 @@ impl<'h> Compiler<'h> {
             return Some(base + small(seen.len()));
         }
         assert_eq!(fate, Fate::Unknown, "what was certainly read was looked at before");
-        self.loose = true;
+        self.loose.push(self.board.units.len());
         None
     }
 
@@ -382,15 +384,17 @@ impl<'h> Compiler<'h> {
 
     fn note(&mut self, step: Step, must: bool, (invoked, returned): (u64, u64)) {
         match step {
-            Step::See { cell, slot } if !self.is_text(cell) => self.saw(slot, must, returned),
+            Step::See { cell, slot } if !self.is_text(cell) => {
+                self.saw(slot, must, returned);
+                self.blind[cell as usize].0 |= !must;
+            }
             Step::Put { cell, slot } if !self.is_text(cell) => {
                 self.board.slots[slot as usize].makers += 1;
             }
             Step::Swap { cell, from, to, done } if !self.is_text(cell) => {
                 self.board.slots[to as usize].makers += 1;
                 match done {
-                    Some(true) if must => self.saw(from, must, returned),
-                    Some(true) => {}
+                    Some(true) => self.saw(from, must, returned),
                     Some(false) => self.board.cells[cell as usize].negatives += u32::from(must),
                     None => self.board.slots[from as usize].wanted = true,
                 }
@@ -401,7 +405,7 @@ impl<'h> Compiler<'h> {
             }
             Step::Count { cell, slot } => {
                 self.saw(slot, must, returned);
-                self.board.cells[cell as usize].left += u32::from(must);
+                self.board.cells[cell as usize].left += 1;
             }
             Step::Members { cell, from, len } => {
                 for at in from..from + len {
@@ -437,6 +441,8 @@ impl<'h> Compiler<'h> {
             self.board.slots[slot as usize].needed += 1;
             let seen = &mut self.seen[slot as usize];
             *seen = earlier(*seen, Some(returned));
+        } else {
+            self.board.slots[slot as usize].wanted = true;
         }
     }
 }

@@ -44,11 +44,13 @@ impl<'h> Compiler<'h> {
     fn may_be_seen(&self, step: Step) -> bool {
         match step {
             Step::Append { cell, value } => {
-                self.seen[self.slots[&(cell, value)] as usize].is_some()
+                let seen = self.seen[self.slots[&(cell, value)] as usize];
+                seen.is_some() || self.blind[cell as usize].0
             }
             Step::Add { cell, .. } => self.board.cells[cell as usize].left > 0,
             Step::Enqueue { cell, slot } => {
-                self.board.slots[slot as usize].needed > 0 || self.blind[cell as usize].0
+                let Slot { needed, wanted, .. } = self.board.slots[slot as usize];
+                needed > 0 || wanted || self.blind[cell as usize].0
             }
             Step::Dequeue { cell, .. } => self.blind[cell as usize].1,
             _ => self.board.step_matters(step),
@@ -60,7 +62,8 @@ impl<'h> Compiler<'h> {
         let units = std::mem::take(&mut self.board.units);
         let (mut spans, mut kept) = (Vec::with_capacity(units.len()), Vec::new());
         let mut classes: Table<Vec<Step>, u32> = Table::default();
-        for (unit, number) in units.into_iter().zip(numbers) {
+        let mut loose = false;
+        for (at, (unit, number)) in units.into_iter().zip(numbers).enumerate() {
             let txn = &self.history().txns[*number];
             let steps = &self.board.steps[unit.from as usize..unit.to as usize];
             let mut span = Span {
@@ -89,6 +92,7 @@ impl<'h> Compiler<'h> {
             } else if steps.is_empty() {
                 continue;
             }
+            loose |= self.loose.binary_search(&at).is_ok();
             self.board.units.push(unit);
             spans.push(span);
             kept.push(*number);
@@ -96,7 +100,7 @@ impl<'h> Compiler<'h> {
         if precedence == Precedence::RealTime {
             self.leaving();
         }
-        Compiled { board: self.board, spans, numbers: kept, loose: self.loose }
+        Compiled { board: self.board, spans, numbers: kept, loose }
     }
 
     /// Orders the elements of queues by when they left, where this is known.

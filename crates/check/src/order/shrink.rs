@@ -126,7 +126,7 @@ impl<'h> Shrinker<'h> {
     fn drop_chunks(&self, kept: &mut Vec<usize>, chunk: usize, all: &mut Budget) {
         // From the end: what came last is what is least likely to be needed by others.
         let mut to = kept.len();
-        while to > 0 && all.steps > 0 {
+        while to > 0 && all.steps > 0 && !(all.expired)() {
             let from = to.saturating_sub(chunk);
             let rest = [&kept[..from], &kept[to..]].concat();
             let rest = self.needs.closed(rest);

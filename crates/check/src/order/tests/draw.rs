@@ -87,8 +87,14 @@ pub(super) fn history(prng: &mut Prng, kind: Kind, shape: Shape) -> Transactions
         if !happens {
             maker.state = before;
         }
-        if fate != Fate::Committed {
-            ops.iter_mut().for_each(|op| maker.forget(op));
+        // Of what is unknown it is sometimes known what it saw, if it happened.
+        let forgets = fate == Fate::Aborted || fate == Fate::Unknown && maker.prng.chance(2, 3);
+        for op in &mut ops {
+            // Lists that nobody certainly saw are not judged by.
+            let list = fate == Fate::Unknown && matches!(op, Op::ReadList { .. });
+            if forgets || list {
+                maker.forget(op);
+            }
         }
         lines.push((process, (invoked, returned), fate, line, ops));
     }
