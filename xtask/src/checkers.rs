@@ -13,19 +13,20 @@ use check::{Budget, Judgement, Transactions, causal, convergence, isolation};
 use check::{order, session, staleness, weak};
 use std::fmt::Write as _;
 use std::process::Command;
-use std::sync::OnceLock;
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 use stdx::Prng;
 
 /// No judgement takes longer.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(20);
 /// So many operations in all histories of a small size together, if not more.
 const ENOUGH: usize = 20_000;
 const MOST_SEEDS: usize = 20;
 /// Beyond this the time on a processor counts, which is known to a tick: others may use the machine, too.
 const SHORT: Duration = Duration::from_millis(100);
 
-static UNTIL: OnceLock<Instant> = OnceLock::new();
+/// When the judgement under way is to end.
+static UNTIL: Mutex<Option<Instant>> = Mutex::new(None);
 
 pub(crate) fn run(context: &Context) -> Outcome {
     let words: Vec<&str> = context.arguments.iter().map(String::as_str).collect();
@@ -125,9 +126,13 @@ fn made(case: &Case, shape: &Shape, seed: u64) -> Transactions {
     unreachable!("some seed has a place for it")
 }
 
+fn expired() -> bool {
+    UNTIL.lock().expect("nobody panics with it").is_some_and(|at| at < Instant::now())
+}
+
 /// The place of the verdict among the four.
 fn judge(history: &Transactions, by: By) -> usize {
-    let expired = || *UNTIL.get_or_init(|| Instant::now() + LIMIT) < Instant::now();
+    *UNTIL.lock().expect("nobody panics with it") = Some(Instant::now() + LIMIT);
     let budget = &mut Budget { steps: u64::MAX, memory: 4_000_000, expired };
     let place = |judgement: &Judgement| match judgement {
         Judgement::Holds => 0,

@@ -240,6 +240,10 @@ impl<M: Model> Object for Modelled<'_, M> {
         false
     }
 
+    fn leads(&self, _item: usize, _target: usize) -> bool {
+        false
+    }
+
     fn equal(&self, one: usize, other: usize) -> bool {
         let (one, other) = (&self.items[one], &self.items[other]);
         one.op == other.op && one.result == other.result

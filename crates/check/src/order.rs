@@ -32,6 +32,7 @@ mod tests;
 use crate::search::{Found, Precedence, Search};
 use crate::txn::Transactions;
 use crate::{Budget, Judgement, Level, Witness};
+use board::Board;
 use compile::compile;
 use shrink::Shrinker;
 
@@ -61,22 +62,34 @@ pub fn judge(history: &Transactions, level: Level, budget: &mut Budget) -> Judge
     let of: usize = parts.iter().map(Vec::len).sum();
     let (mut done, mut unknown) = (0, None);
     for part in &parts {
-        match judge_part(history, part, level, precedence, budget) {
-            Part::Holds => done += part.len(),
-            Part::Fails(witness) => return Judgement::Fails(witness),
-            Part::GaveUp { placed, of } => {
-                unknown = unknown.or(Some((placed, of, part)));
+        let key = || history.key_name(history.ops(part[0])[0].key());
+        let why = match judge_part(history, part, level, precedence, budget) {
+            Part::Holds => {
+                done += part.len();
+                continue;
             }
-        }
+            Part::Fails(witness) => return Judgement::Fails(witness),
+            Part::Loose => format!(
+                "those that share key {} have an order, but not with all that was seen by some whose outcome is \
+                 unknown",
+                key()
+            ),
+            Part::GaveUp { placed, of } => format!(
+                "among those that share key {} the search came as far as {placed} of {of} before {}",
+                key(),
+                if budget.steps == 0 {
+                    "its steps were spent"
+                } else {
+                    "its time or memory was spent"
+                },
+            ),
+        };
+        unknown = unknown.or(Some(why));
     }
-    let Some((placed, most, part)) = unknown else { return Judgement::Holds };
-    let key = history.ops(part[0])[0].key();
-    Judgement::Unknown(format!(
-        "{done} of {of} transactions are in order; among those that share key {} the search came as far as \
-         {placed} of {most} before {}",
-        history.key_name(key),
-        if budget.steps == 0 { "its steps were spent" } else { "its time or memory was spent" },
-    ))
+    match unknown {
+        None => Judgement::Holds,
+        Some(why) => Judgement::Unknown(format!("{done} of {of} transactions are in order; {why}")),
+    }
 }
 
 fn one_key(history: &Transactions, number: usize) -> bool {
@@ -86,8 +99,13 @@ fn one_key(history: &Transactions, number: usize) -> bool {
 
 enum Part {
     Holds,
+    /// There is an order, but what somebody saw whose outcome is unknown was not held against it.
+    Loose,
     Fails(Box<Witness>),
-    GaveUp { placed: usize, of: usize },
+    GaveUp {
+        placed: usize,
+        of: usize,
+    },
 }
 
 fn judge_part(
@@ -103,9 +121,14 @@ fn judge_part(
             return Part::Fails(Box::new(reason::impossible(history, impossible)));
         }
     };
-    if precedence != Precedence::RealTime && in_real_time(history, part, budget) {
-        return Part::Holds;
+    // An order that respects real time as well is an order for every level, and often the first that is found.
+    let mut stricter = None;
+    if precedence != Precedence::RealTime && history.timed {
+        let compiled = compile(history, part, Precedence::RealTime).ok();
+        stricter = compiled
+            .map(|compiled| Search::new(compiled.board, Precedence::RealTime, compiled.spans));
     }
+    let holds = || if compiled.loose { Part::Loose } else { Part::Holds };
     let mut search = Search::new(compiled.board, precedence, compiled.spans);
     let fails = |shrinker: &Shrinker<'_>, numbers: Vec<usize>, budget: &Budget| {
         let core = shrinker.smallest(numbers, budget);
@@ -114,12 +137,16 @@ fn judge_part(
     let mut patience = PATIENCE + 4 * part.len() as u64;
     let mut shrinker = None;
     loop {
-        let slice = patience.min(budget.steps);
-        let mut spent = Budget { steps: slice, ..*budget };
-        let found = search.run(&mut spent);
-        budget.steps -= slice - spent.steps;
+        if let Some(search) = &mut stricter {
+            match slice(search, patience, budget) {
+                (Found::Order(_), _) => return holds(),
+                (Found::Nothing { .. }, _) => stricter = None,
+                (Found::GaveUp { .. }, _) => {}
+            }
+        }
+        let (found, given_up) = slice(&mut search, patience, budget);
         let (stuck, certain) = match found {
-            Found::Order(_) => return Part::Holds,
+            Found::Order(_) => return holds(),
             Found::Nothing { stuck } => (compiled.numbers[stuck], true),
             Found::GaveUp { furthest } => (compiled.numbers[furthest], false),
         };
@@ -130,7 +157,7 @@ fn judge_part(
         if certain {
             return fails(shrinker, compiled.numbers, budget);
         }
-        if spent.steps > 0 || budget.steps == 0 {
+        if given_up || budget.steps == 0 {
             let (placed, of) = search.progress();
             return Part::GaveUp { placed, of };
         }
@@ -138,13 +165,11 @@ fn judge_part(
     }
 }
 
-/// Whether an order that respects real time as well is found at once: then it is an order for every level.
-fn in_real_time(history: &Transactions, part: &[usize], budget: &mut Budget) -> bool {
-    let Ok(compiled) = compile(history, part, Precedence::RealTime) else { return false };
-    let steps = budget.steps.min(PATIENCE + 4 * part.len() as u64);
+/// Searches on for `patience` steps. Whether it gave up although it had not made them.
+fn slice(search: &mut Search<Board<'_>>, patience: u64, budget: &mut Budget) -> (Found, bool) {
+    let steps = patience.min(budget.steps);
     let mut spent = Budget { steps, ..*budget };
-    let mut search = Search::new(compiled.board, Precedence::RealTime, compiled.spans);
-    let found = history.timed && matches!(search.run(&mut spent), Found::Order(_));
+    let found = search.run(&mut spent);
     budget.steps -= steps - spent.steps;
-    found
+    (found, spent.steps > 0)
 }

@@ -42,6 +42,9 @@ pub(crate) trait Object {
     /// Whether what an item does is lost, or might as well be done later, if what comes next does not observe it.
     fn fades(&self, item: usize) -> bool;
 
+    /// Whether an item that fits is on the only way to another one that does not.
+    fn leads(&self, item: usize, target: usize) -> bool;
+
     /// Whether two items do and observe the same.
     fn equal(&self, one: usize, other: usize) -> bool;
 

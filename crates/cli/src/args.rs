@@ -198,7 +198,7 @@ pub(crate) struct Check {
     /// MiB of memory beyond which the verdict is `unknown`
     #[arg(long, value_name = "MIB", default_value_t = 4_096)]
     pub(crate) memory: u64,
-    /// Draw the violation of the strongest level into this HTML file
+    /// Draw a violation into this HTML file: that of the strongest level which tells the operation at fault
     #[arg(long, value_name = "FILE")]
     pub(crate) html: Option<PathBuf>,
     /// Print one JSON object instead of text

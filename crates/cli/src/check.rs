@@ -139,7 +139,12 @@ fn judged(args: &Check, loaded: &Loaded, limits: &Limits) -> ExitCode {
     } else {
         report::print(&findings, limits.reached());
     }
-    if let (Some(path), Some((witness, levels))) = (&args.html, findings.violations().first()) {
+    let violations = findings.violations();
+    // The strongest level's, but rather one that says which operation is at fault, or why there is a cycle.
+    let tells =
+        |(witness, _): &&(&Witness, _)| witness.stuck.is_some() || !witness.cycle.is_empty();
+    let drawn = violations.iter().find(tells).or(violations.first());
+    if let (Some(path), Some((witness, levels))) = (&args.html, drawn) {
         let title = format!("{}: not {}", findings.file, levels[0]);
         let html = picture::draw(history, witness, &title);
         if let Err(error) = std::fs::write(path, html) {

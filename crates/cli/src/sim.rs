@@ -45,15 +45,6 @@ pub(crate) enum End {
 }
 
 impl End {
-    pub(crate) fn of_report(report: &swarm::Report) -> End {
-        match report.verdict {
-            swarm::Verdict::Ok => End::Ok,
-            swarm::Verdict::Unsafe(_) => End::Unsafe,
-            swarm::Verdict::Stuck(_) => End::NoProgress,
-            swarm::Verdict::Undecided(_) => End::Undecided,
-        }
-    }
-
     pub(crate) fn of(verdict: &str) -> End {
         match verdict {
             "ok" => End::Ok,

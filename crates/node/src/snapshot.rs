@@ -278,9 +278,7 @@ impl Node {
         assert!(mark.index >= group.machine.applied(), "a snapshot took the state back");
         group.view = None; // A view of the state that is gone.
         group.machine = staging.machine;
-        if !self.config.planted.is(Mutant::ForgetAppliedTerm) {
-            group.applied_term = mark.term;
-        }
+        group.applied_term = mark.term;
         group.queue.clear();
         group.paused = None;
         group.snapshots += 1;

@@ -22,6 +22,7 @@ impl Wire for Number {
 }
 impl Record for Number {}
 
+#[derive(Clone)]
 enum Ask {
     Persist(u64),
     Say(u64),
@@ -126,6 +127,57 @@ fn a_message_that_claims_to_come_from_oneself_is_dropped() {
     let mut host = host();
     assert!(!host.receive(ME, Number(1)));
     assert!(host.receive(PEER, Number(1)));
+}
+
+fn digest(host: &Host<Core>) -> u64 {
+    let mut digest = Digest::default();
+    host.digest(&Renaming::default(), &mut digest);
+    core::hash::Hasher::finish(&digest)
+}
+
+#[test]
+fn a_copy_goes_on_as_the_original_does() {
+    let (mut host, mut actions) = (host(), VecDeque::new());
+    host.request(Ask::Persist(7)).ok().unwrap();
+    host.request(Ask::Say(8)).ok().unwrap();
+    host.turn(&mut Now::default, &mut actions);
+    let mut copy = host.clone();
+    assert_eq!(digest(&copy), digest(&host));
+    let go_on = |host: &mut Host<Core>| {
+        let mut actions = VecDeque::new();
+        host.synced(Position(1), &mut actions);
+        host.turn(&mut Now::default, &mut actions);
+        kinds(&mut actions)
+    };
+    assert_eq!(go_on(&mut copy), ["send 8", "output 8"]);
+    assert_ne!(digest(&copy), digest(&host), "what was held back is gone");
+    assert_eq!(go_on(&mut host), ["send 8", "output 8"]);
+    assert_eq!(digest(&copy), digest(&host));
+}
+
+#[test]
+fn a_digest_tells_what_is_held_back_but_not_how_long_the_log_is() {
+    let asked = |durable: u64, asks: &[Ask]| {
+        let mut host = Host::new(ME, Core::default(), Position(durable), 64, Planted::NONE);
+        for ask in asks {
+            host.request(ask.clone()).ok().unwrap();
+            host.turn(&mut Now::default, &mut VecDeque::new());
+        }
+        digest(&host)
+    };
+    let (write, say) = (Ask::Persist(1), Ask::Say(2));
+    let held = [write.clone(), say];
+    assert_eq!(asked(0, &held), asked(5, &held));
+    let all = [
+        asked(0, &[]),
+        asked(0, core::slice::from_ref(&write)),
+        asked(0, &held),
+        asked(0, &[write.clone(), Ask::Say(3)]),
+        asked(0, &[write.clone(), write.clone()]),
+        asked(0, &[write.clone(), Ask::Persist(2)]),
+    ];
+    let different = all.iter().collect::<std::collections::BTreeSet<_>>();
+    assert_eq!(different.len(), all.len(), "{all:?}");
 }
 
 #[test]

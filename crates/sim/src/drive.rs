@@ -114,7 +114,7 @@ impl<B: Boot> World<B> {
 
     fn befall(&mut self, index: usize, doom: Doom) {
         match doom {
-            Doom::Crash => {
+            Doom::Crash | Doom::CrashInSync(_) => {
                 self.counters.crashes_between_actions += 1;
                 self.down(index, Why::Crash);
             }
@@ -155,8 +155,12 @@ impl<B: Boot> World<B> {
         self.boot.wrote(node.id, batch);
         let (upto, records) = (batch.end(), batch.len());
         up.syncing = Some(batch.end());
-        let at = now + node.sync.draw(&mut node.draw);
-        self.agenda.push(at, Agenda::DiskDone { node: index, life: node.life });
+        let takes = node.sync.draw(&mut node.draw);
+        self.agenda.push(now + takes, Agenda::DiskDone { node: index, life: node.life });
+        if let Some((_, Doom::CrashInSync(part))) = up.doom {
+            let at = now + takes * part / 1_000;
+            self.agenda.push(at, Agenda::CrashNow { node: index, life: node.life });
+        }
         self.record_at(index, || What::Write { upto, records });
     }
 

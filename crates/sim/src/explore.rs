@@ -215,7 +215,7 @@ impl Scope {
 /// When a search gives up.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Different states.
+    /// Different states; never more than 2^32 - 1.
     pub states: u64,
     /// Steps of a schedule.
     pub depth: u32,

@@ -20,17 +20,20 @@ impl<B: Boot> World<B> {
         self.down(index, Why::Crash);
     }
 
-    /// The node crashes now or between two of the next actions of its host, as drawn.
+    /// The node crashes now, between two of the next actions of its host, or while its next write is being
+    /// synced, as drawn.
     pub fn crash_soon(&mut self, node: NodeId) {
         let index = self.index(node);
         let draw = &mut self.befalls(index);
-        if draw.chance(1, 3) {
-            return self.down(index, Why::Crash);
-        }
-        let (after, within) = (draw.below(DOOM_ACTIONS), draw.span(Duration::ZERO, DOOM_TIME));
+        let (after, doom) = match draw.below(4) {
+            0 => return self.down(index, Why::Crash),
+            1 => (draw.below(DOOM_ACTIONS), Doom::Crash),
+            _ => (u64::MAX, Doom::CrashInSync(u32::try_from(draw.below(1_000)).expect("small"))),
+        };
+        let within = draw.span(Duration::ZERO, DOOM_TIME);
         let (at, life) = (self.now + within, self.nodes[index].life);
         if let Some(up) = &mut self.nodes[index].up {
-            up.doom = Some((after, Doom::Crash));
+            up.doom = Some((after, doom));
             self.agenda.push(at, Agenda::CrashNow { node: index, life });
         }
     }
@@ -115,7 +118,8 @@ impl<B: Boot> World<B> {
 
     pub(crate) fn crash_now(&mut self, index: usize, life: u64) {
         let node = &self.nodes[index];
-        let doomed = node.up.as_ref().is_some_and(|up| matches!(up.doom, Some((_, Doom::Crash))));
+        let doom = node.up.as_ref().and_then(|up| up.doom);
+        let doomed = matches!(doom, Some((_, Doom::Crash | Doom::CrashInSync(_))));
         if node.life == life && doomed {
             self.down(index, Why::Crash);
         }
@@ -126,9 +130,10 @@ impl<B: Boot> World<B> {
         let mut disk = up.log.into_disk();
         // Killed, or without power: the page cache survives only the first, and a node must bear both.
         let draw = &mut self.befalls(index);
-        let kind = match draw.below(4) {
+        // What loses most shows most.
+        let kind = match draw.below(6) {
             0 => disk::Crash::Process,
-            1 => disk::Crash::LoseAll,
+            1..=3 => disk::Crash::LoseAll,
             _ => disk::Crash::Power { torn_per_mille: 20 },
         };
         disk.crash_as(draw, kind);

@@ -123,7 +123,7 @@ impl Default for NemesisConfig {
             gap: (Duration::from_millis(50), Duration::from_millis(2_000)),
             lasts: (Duration::from_millis(20), Duration::from_millis(1_500)),
             crash: 8,
-            crash_all: 1,
+            crash_all: 2,
             pause: 3,
             isolate: 4,
             halves: 2,

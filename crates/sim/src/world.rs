@@ -204,6 +204,8 @@ pub(crate) struct Running<P: Protocol> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Doom {
     Crash,
+    /// After so many of a thousand parts of its next sync.
+    CrashInSync(u32),
     Pause(Duration),
 }
 

@@ -45,8 +45,6 @@ pub enum Mutant {
     SkipFence,
     /// node: a snapshot is installed once its first chunk is there.
     InstallPart,
-    /// node: the term of a snapshot's last entry is not remembered when it is installed.
-    ForgetAppliedTerm,
     /// node: an answer to a request of an earlier life is taken for one of this life.
     AnswerOfEarlierLife,
     /// node: a node starts again in the life it had.

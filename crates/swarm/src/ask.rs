@@ -119,12 +119,34 @@ impl Run {
             });
             link.pending.push_back(Pending { meaning, number });
         }
-        it.round += 1;
-        let patience = Token::Patience(client, it.round).pack();
-        self.world.at(now + self.setup.patience(), patience);
+        it.patience.0 = now + self.setup.patience();
+        self.watch_patience(client);
         if self.world.request(node, Request::Commands { conn, commands }).is_err() {
             self.hang_up(client);
         }
+    }
+
+    /// One token at a time sees to a client's patience, however many requests it makes meanwhile.
+    fn watch_patience(&mut self, client: usize) {
+        let (at, watched) = &mut self.clients[client].patience;
+        if !std::mem::replace(watched, true) {
+            self.world.at(*at, Token::Patience(client).pack());
+        }
+    }
+
+    /// The client's patience is at its end, unless it has been answered since.
+    pub(crate) fn impatient(&mut self, client: usize) {
+        let it = &mut self.clients[client];
+        it.patience.1 = false;
+        if !it.waits() {
+            return;
+        }
+        if self.world.now() < it.patience.0 {
+            return self.watch_patience(client);
+        }
+        self.counters.add("clients that lost patience", 1);
+        self.close(client);
+        self.hang_up(client);
     }
 
     /// What the client was waiting for, nobody will ever tell.

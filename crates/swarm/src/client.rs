@@ -7,7 +7,7 @@ use crate::workload::Source;
 use check::Outcome;
 use node::ConnId;
 use std::collections::VecDeque;
-use stdx::{NodeId, Prng};
+use stdx::{Instant, NodeId, Prng};
 use wire::resp::{Args, Incoming, Limits, Parser, Reply, ReplyParser};
 
 /// One client and its connection.
@@ -23,6 +23,8 @@ pub(crate) struct Client {
     pub(crate) selected: u64,
     /// Counts requests, so that a token of an earlier one is told apart.
     pub(crate) round: u64,
+    /// When its patience with the request under way ends, and whether a token for that is on its way.
+    pub(crate) patience: (Instant, bool),
     /// What a transaction is to be built on, once WATCH and GET are answered.
     pub(crate) watched: Watched,
     /// If it is a probe, which looks at one node only.

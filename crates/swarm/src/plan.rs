@@ -38,6 +38,8 @@ pub struct Request {
 
 /// Clients begin at about this time.
 const FIRST: Duration = Duration::from_millis(300);
+/// A node crashes so long before the end at most.
+const LAST_CRASH: Duration = Duration::from_millis(120);
 /// And faults at this.
 const FAULTS: Duration = Duration::from_millis(400);
 
@@ -76,6 +78,13 @@ fn faults(draw: &Draw, prng: &Prng) -> Vec<(Duration, Fault)> {
     }
     for (at, off) in &draw.power {
         all.extend([(*at, Fault::PowerOff), (*at + *off, Fault::PowerOn)]);
+    }
+    // The last crash is the one whose traces no later election wipes out.
+    if draw.nemesis.is_some_and(|config| config.crash > 0) {
+        let mut prng = prng.fork(2);
+        let node = NodeId(prng.range(1, draw.setup.world.nodes));
+        let before = prng.span(Duration::ZERO, LAST_CRASH);
+        all.push((draw.setup.length.saturating_sub(before), Fault::Crash(node)));
     }
     all.sort_by_key(|(at, _)| *at);
     all

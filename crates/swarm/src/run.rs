@@ -34,7 +34,7 @@ pub(crate) enum Token {
     /// A probe's next request.
     Probe(usize, u64),
     /// A client's patience is at its end.
-    Patience(usize, u64),
+    Patience(usize),
 }
 
 impl Token {
@@ -43,7 +43,7 @@ impl Token {
             Token::Tick => 0,
             Token::Ask(client) => 1 | (client as u64) << 8,
             Token::Probe(client, round) => 2 | (client as u64) << 8 | round << 24,
-            Token::Patience(client, round) => 3 | (client as u64) << 8 | round << 24,
+            Token::Patience(client) => 3 | (client as u64) << 8,
         }
     }
 
@@ -53,7 +53,7 @@ impl Token {
             0 => Token::Tick,
             1 => Token::Ask(client),
             2 => Token::Probe(client, token >> 24),
-            _ => Token::Patience(client, token >> 24),
+            _ => Token::Patience(client),
         }
     }
 }
@@ -193,6 +193,7 @@ impl Run {
             link: None,
             selected: 0,
             round: 0,
+            patience: (Instant(0), false),
             watched: Default::default(),
             probe: None,
         });
@@ -272,12 +273,8 @@ impl Run {
             Token::Probe(client, round) if self.clients[client].round == round => {
                 self.ask_probe(client);
             }
-            Token::Patience(client, round) if self.clients[client].round == round => {
-                self.counters.add("clients that lost patience", 1);
-                self.close(client);
-                self.hang_up(client);
-            }
-            Token::Probe(..) | Token::Patience(..) => {}
+            Token::Probe(..) => {}
+            Token::Patience(client) => self.impatient(client),
         }
         Ok(())
     }

@@ -40,6 +40,19 @@ impl Profile {
         Profile::Mixed,
         Profile::Disks,
     ];
+
+    /// How often it is drawn: what finds more bugs, more often.
+    fn weight(self) -> u64 {
+        match self {
+            Profile::Calm => 0,
+            Profile::Rough | Profile::Clocks => 1,
+            Profile::Partitions => 2,
+            Profile::Disks => 3,
+            Profile::Crashes | Profile::Mixed => 4,
+            Profile::Power => 5,
+            Profile::Churn => 11,
+        }
+    }
 }
 
 /// What clients do.
@@ -69,6 +82,29 @@ impl Workload {
         Workload::Transactions,
         Workload::Keyspaces,
     ];
+
+    /// How often it is drawn. Nothing is overwritten where values only grow: what is lost, doubled or out of order
+    /// stays visible.
+    fn weight(self) -> u64 {
+        match self {
+            Workload::Registers | Workload::Expiry => 2,
+            Workload::Transactions | Workload::Keyspaces => 2,
+            Workload::Counters => 3,
+            Workload::Append => 6,
+        }
+    }
+}
+
+/// One of `all`, as often as its weight says.
+fn weighted<T: Copy>(all: &[T], weight: fn(T) -> u64, prng: &mut Prng) -> T {
+    let mut drawn = prng.below(all.iter().map(|one| weight(*one)).sum());
+    for one in all {
+        match drawn.checked_sub(weight(*one)) {
+            None => return *one,
+            Some(rest) => drawn = rest,
+        }
+    }
+    unreachable!("drawn below the sum")
 }
 
 /// What the caller wants of a run; the rest is drawn.
@@ -150,13 +186,12 @@ impl Draw {
         let prng = &mut Prng::new(seed).fork(100);
         // What came later is drawn apart, so that it does not shift what was there.
         let mix = &mut Prng::new(seed).fork(103);
-        let drawn = *prng.pick(&Profile::FAULTY[..7]);
-        let drawn = if mix.chance(1, 8) { Profile::Disks } else { drawn };
+        let drawn = weighted(&Profile::FAULTY, Profile::weight, prng);
         let profile = options.profile.unwrap_or(drawn);
         let profile = if options.faults { profile } else { Profile::Calm };
-        let drawn = *prng.pick(&Workload::ALL);
+        let drawn = weighted(&Workload::ALL, Workload::weight, prng);
         let workload = options.workload.unwrap_or(drawn);
-        let length = ms(prng.range(5_000, 9_000));
+        let length = ms(prng.range(4_500, 8_000));
         let mut world = world(profile, workload, options.planted, prng);
         if profile == Profile::Clocks && workload != Workload::Expiry && mix.chance(1, 2) {
             let (poll, error) = (ms(mix.range(50, 1_000)), ms(mix.range(1, 100)));
@@ -176,7 +211,7 @@ impl Draw {
             nemesis: nemesis(profile, workload, prng).map(|faults| mixed(profile, faults, mix)),
             power: power(profile, length, prng),
             clients: prng.range(3, 6),
-            think: ms(prng.range(10, 80)),
+            think: ms(prng.range(5, 40)),
             padding: if prng.chance(1, 3) { 0 } else { prng.index(400) },
         }
     }
@@ -199,7 +234,7 @@ fn world(profile: Profile, workload: Workload, planted: Planted, prng: &mut Prng
     let bad = match profile {
         Profile::Calm => false,
         Profile::Rough | Profile::Mixed => true,
-        _ => prng.chance(1, 3),
+        _ => prng.chance(1, 2),
     };
     let mut config = if bad { rough } else { WorldConfig::default() };
     config.nodes = if prng.chance(1, 6) { 5 } else { 3 };
@@ -215,40 +250,50 @@ fn world(profile: Profile, workload: Workload, planted: Planted, prng: &mut Prng
         // Slower disks than a test would like: more that is written and not yet synced.
         config.disk.sync.max = Duration::from_micros(prng.range(500, 15_000));
     }
-    if profile == Profile::Power {
+    if matches!(profile, Profile::Power | Profile::Crashes) {
         // The longer a sync, the more there is to lose; what is sent twice is acknowledged twice.
         config.disk.sync.max = Duration::from_micros(prng.range(2_000, 40_000));
-        config.net.duplicate_ppm = if prng.chance(1, 3) { 0 } else { prng.below(300_000) };
-        if prng.chance(1, 2) {
-            // Slow nodes on a fast network: what waits for the next turn falls behind what peers answer.
-            config.turn =
-                Spread { min: Duration::from_micros(500), ..Spread::micros(0, 5_000, 9_000) };
-            config.net.delay = Spread::micros(10, 100, 1_000);
-        }
+        config.net.duplicate_ppm = if prng.chance(1, 4) { 0 } else { prng.below(500_000) };
+    }
+    let slow = match profile {
+        Profile::Calm | Profile::Rough => false,
+        Profile::Power => prng.chance(2, 3),
+        _ => !bad && prng.chance(1, 3),
+    };
+    if slow {
+        // Slow nodes on a fast network: what waits for the next turn falls behind what peers answer.
+        config.turn = Spread { min: Duration::from_micros(500), ..Spread::micros(0, 5_000, 9_000) };
+        config.net.delay = Spread::micros(10, 100, 1_000);
     }
     if workload == Workload::Expiry {
         // A small error makes a small one show.
-        config.clock.skew = if prng.chance(1, 2) { Duration::ZERO } else { ms(prng.below(120)) };
+        let none = profile != Profile::Calm && prng.chance(3, 4);
+        config.clock.skew = if none { Duration::ZERO } else { ms(prng.range(20, 120)) };
     }
     config
 }
 
 fn node_config(profile: Profile, nodes: u64, planted: Planted, prng: &mut Prng) -> Config {
-    let churn = profile == Profile::Churn;
-    let election = if churn { prng.range(50, 120) } else { prng.range(150, 400) };
+    let election = match profile {
+        Profile::Churn => prng.range(50, 120),
+        // A leader that pauses leads on.
+        Profile::Clocks => prng.range(250, 500),
+        _ => prng.range(90, 300),
+    };
     let member = |node| Member { node: NodeId(node), client: format!("node{node}:6379") };
     Config {
         cluster: "swarm".into(),
         node: NodeId(1),
         members: (1..=nodes).map(member).collect(),
-        request_timeout: ms(prng.range(1_000, 2_500)),
+        request_timeout: ms(prng.range(300, 2_000)),
         requirepass: None,
         max_value: 1 << 20,
-        election: (ms(election), ms(2 * election)),
+        // The less timeouts differ, the more often two nodes stand at once.
+        election: (ms(election), ms(election + election / *prng.pick(&[1, 8]))),
         heartbeat: ms(election / 6),
         snapshot_bytes: prng.range(1 << 10, 12 << 10),
         chunk_bytes: usize::try_from(prng.range(128, 1024)).expect("small"),
-        misses: *prng.pick(&[(0, 1), (0, 1), (1, 4), (9, 10)]),
+        misses: *prng.pick(&[(0, 1), (1, 4), (9, 10), (9, 10)]),
         version: "swarm",
         started: WallClock(0),
         planted,
@@ -257,14 +302,16 @@ fn node_config(profile: Profile, nodes: u64, planted: Planted, prng: &mut Prng) 
 
 fn nemesis(profile: Profile, workload: Workload, prng: &mut Prng) -> Option<NemesisConfig> {
     let none = NemesisConfig {
-        gap: (ms(50), ms(prng.range(300, 2_000))),
-        lasts: (ms(20), ms(prng.range(300, 1_800))),
+        gap: (ms(20), ms(prng.range(150, 1_000))),
+        lasts: (ms(20), ms(prng.range(150, 1_500))),
         ..NemesisConfig::none()
     };
     let quiet_clock = workload == Workload::Expiry;
     match profile {
         Profile::Calm | Profile::Rough => None,
-        Profile::Crashes => Some(NemesisConfig { crash: 8, pause: 2, slow_disk: 2, ..none }),
+        Profile::Crashes => {
+            Some(NemesisConfig { crash: 6, crash_all: 2, pause: 3, slow_disk: 2, ..none })
+        }
         Profile::Partitions => Some(NemesisConfig {
             isolate: 4,
             halves: 2,
@@ -275,11 +322,11 @@ fn nemesis(profile: Profile, workload: Workload, prng: &mut Prng) -> Option<Neme
             delay: 1,
             ..none
         }),
-        Profile::Power => Some(NemesisConfig { crash: 2, slow_disk: 2, ..none }),
+        Profile::Power => Some(NemesisConfig { crash: 4, slow_disk: 2, ..none }),
         Profile::Clocks => {
             let clock_jump = if quiet_clock { 0 } else { 4 };
             // Pauses too short for an election are the ones after which a leader acts on.
-            let short = prng.chance(1, 2);
+            let short = prng.chance(3, 4);
             let (gap, lasts) =
                 if short { ((ms(20), ms(150)), (ms(20), ms(250))) } else { (none.gap, none.lasts) };
             Some(NemesisConfig { gap, lasts, pause: 6, clog: 1, slow_disk: 1, clock_jump, ..none })
@@ -288,12 +335,13 @@ fn nemesis(profile: Profile, workload: Workload, prng: &mut Prng) -> Option<Neme
             gap: (ms(5), ms(120)),
             lasts: (ms(60), ms(prng.range(200, 600))),
             crash: 4,
-            pause: 4,
+            crash_all: 1,
+            pause: 6,
             isolate: 6,
             halves: 1,
             one_way: 3,
             clog: 5,
-            loss: 2,
+            loss: 4,
             slow_disk: 1,
             ..none
         }),
@@ -315,8 +363,14 @@ fn mixed(profile: Profile, mut faults: NemesisConfig, mix: &mut Prng) -> Nemesis
             faults.slow_node = 2;
             faults.crash_stop = u64::from(mix.chance(1, 2));
         }
-        Profile::Partitions if mix.chance(1, 2) => {
-            (faults.send_omission, faults.receive_omission, faults.slow_link) = (2, 2, 2);
+        Profile::Partitions => {
+            if mix.chance(1, 2) {
+                (faults.send_omission, faults.receive_omission, faults.slow_link) = (2, 2, 2);
+            }
+            // Whoever leads is gone, or does not know yet that it does not.
+            if mix.chance(2, 3) {
+                (faults.crash, faults.pause) = (1, 3);
+            }
         }
         Profile::Mixed => {
             for weight in faults.weights() {

@@ -13,6 +13,8 @@ use stdx::{Duration, NodeId, Prng};
 const AGAIN: u64 = 3;
 /// A cluster has elected leaders after about this long.
 const BEGIN: Duration = Duration::from_millis(500);
+/// The least size of a log at which seeds have snapshots written.
+const SNAPSHOT: u64 = 1 << 10;
 /// A candidate that cannot be judged within so many steps is left.
 const QUICK: u64 = STEPS / 20;
 
@@ -234,6 +236,12 @@ impl Search<'_> {
             let setup = &mut plan.setup;
             wishes.iter().for_each(|wish| wish(&mut setup.world, &WorldConfig::default()));
         };
+        // Snapshots that come early need few requests before them.
+        let mut plan = self.best.clone();
+        plan.setup.node.snapshot_bytes = plan.setup.node.snapshot_bytes.min(SNAPSHOT);
+        if plan.setup.node.snapshot_bytes < self.best.setup.node.snapshot_bytes {
+            self.attempt_again(&plan, self.again);
+        }
         let mut plan = self.best.clone();
         usual(&mut plan, WISHES);
         plan.setup.node.misses = (0, 1);

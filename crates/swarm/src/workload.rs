@@ -104,14 +104,16 @@ impl Source {
     }
 
     fn expiry(&mut self, name: &[u8]) -> Args {
-        let px = self.prng.range(60, 1_200).to_string();
+        // What others overwrite first shows nothing: most expire soon.
+        let px = if self.prng.chance(3, 4) { (15, 150) } else { (60, 1_200) };
+        let px = self.prng.range(px.0, px.1).to_string();
         let px = px.as_bytes();
-        match self.prng.below(12) {
-            0..=4 => args(&[b"GET", name]),
-            5 => args(&[b"EXISTS", name]),
-            6 => args(&[b"GETDEL", name]),
-            7 | 8 => args(&[b"SET", name, &self.value(), b"PX", px]),
-            9 | 10 => args(&[b"SET", name, &self.value(), b"NX", b"PX", px]),
+        match self.prng.below(18) {
+            0..=9 => args(&[b"GET", name]),
+            10 | 11 => args(&[b"EXISTS", name]),
+            12 => args(&[b"GETDEL", name]),
+            13 | 14 => args(&[b"SET", name, &self.value(), b"PX", px]),
+            15 | 16 => args(&[b"SET", name, &self.value(), b"NX", b"PX", px]),
             _ => args(&[b"SET", name, &self.value(), b"GET", b"PX", px]),
         }
     }

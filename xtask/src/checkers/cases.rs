@@ -29,6 +29,7 @@ impl By {
     }
 }
 
+#[derive(Clone, Copy)]
 pub(super) struct Case {
     pub(super) name: &'static str,
     pub(super) by: By,

@@ -1,6 +1,6 @@
 //! A history in the making: keys and values by name, and calls that wait for their end.
 
-use super::tape::{Fault, Item};
+use super::tape::{Fault, Item, Kind};
 use crate::kv;
 use crate::names::{Fold, Table};
 use crate::txn::{Elements, Fate, KeyId, Op, Transactions, Value, ValueId};
@@ -39,6 +39,14 @@ pub(super) struct Call {
     pub(super) ops: Vec<Op>,
 }
 
+/// Numbers below are looked up without a hash.
+const SMALL: usize = 1 << 22;
+
+fn small(item: Item<'_>) -> Option<usize> {
+    let Kind::Int(n) = item.kind() else { return None };
+    usize::try_from(n).ok().filter(|n| *n < SMALL)
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Book {
     pub(super) history: Transactions,
@@ -47,6 +55,12 @@ pub(super) struct Book {
     /// From the hash of a name to a key that has it: names are looked up without being copied.
     keys: Table<u64, KeyId>,
     shapes: Vec<Shape>,
+    /// Values that are small numbers, as most are.
+    small: Vec<Option<ValueId>>,
+    /// Keys whose names are.
+    small_keys: Vec<Option<KeyId>>,
+    /// Used again for every list.
+    list: Vec<ValueId>,
     calls: BTreeMap<u64, Call>,
     /// Events so far: the order of a file is the clock of a history that has events.
     clock: u64,
@@ -66,13 +80,18 @@ impl Book {
             self.keys.insert(hash, key);
             key
         });
+        self.shaped(key, shape, at)
+    }
+
+    /// A key has one shape.
+    fn shaped(&mut self, key: KeyId, shape: Shape, at: usize) -> Result<KeyId, Fault> {
         let place = key.0 as usize;
         if place == self.shapes.len() {
             self.shapes.push(shape);
         }
         let first = self.shapes[place];
         if first != shape {
-            let (name, first, now) = (String::from_utf8_lossy(name), first.name(), shape.name());
+            let (name, first, now) = (self.history.key_name(key), first.name(), shape.name());
             return Err(Fault::new(at, format!("key `{name}` is {first} above and {now} here")));
         }
         Ok(key)
@@ -80,7 +99,16 @@ impl Book {
 
     /// The key that `item` names.
     pub(super) fn key_of(&mut self, item: Item<'_>, shape: Shape) -> Result<KeyId, Fault> {
-        self.key(&item.name(), shape, item.at())
+        let Some(n) = small(item) else { return self.key(&item.name(), shape, item.at()) };
+        if self.small_keys.len() <= n {
+            self.small_keys.resize(n + 1, None);
+        }
+        if let Some(key) = self.small_keys[n] {
+            return self.shaped(key, shape, item.at());
+        }
+        let key = self.key(&item.name(), shape, item.at())?;
+        self.small_keys[n] = Some(key);
+        Ok(key)
     }
 
     pub(super) fn value(&mut self, value: &Value) -> ValueId {
@@ -89,12 +117,19 @@ impl Book {
 
     /// The value that `item` is.
     pub(super) fn value_of(&mut self, item: Item<'_>) -> ValueId {
-        self.history.value(&item.value())
+        let Some(n) = small(item) else { return self.history.value(&item.value()) };
+        if self.small.len() <= n {
+            self.small.resize(n + 1, None);
+        }
+        let history = &mut self.history;
+        *self.small[n].get_or_insert_with(|| history.value(&item.value()))
     }
 
     /// The elements of a list, or of a set, which has each once.
     pub(super) fn elements(&mut self, item: Item<'_>, set: bool) -> Result<Elements, Fault> {
-        let values: Vec<ValueId> = item.items().map(|item| self.value_of(item)).collect();
+        let mut values = std::mem::take(&mut self.list);
+        values.clear();
+        values.extend(item.items().map(|item| self.value_of(item)));
         if set {
             let mut sorted = values.clone();
             sorted.sort_unstable();
@@ -103,7 +138,9 @@ impl Book {
                 return Err(item.fault(format!("a set that holds `{shown}` twice")));
             }
         }
-        Ok(self.history.list(values))
+        let elements = self.history.list(values.iter().copied());
+        self.list = values;
+        Ok(elements)
     }
 
     /// A Redis command as an operation.

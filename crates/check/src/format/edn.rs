@@ -1,6 +1,6 @@
 //! EDN (github.com/edn-format/edn) onto a [`Tape`]. Tags are read and dropped, discarded forms leave nothing.
 
-use super::tape::{DEEPEST, Fault, Kind, Tape, integer, string};
+use super::tape::{DEEPEST, Fault, Kind, Tape, digits, integer, string};
 
 /// Reads forms one after the other.
 #[derive(Debug)]
@@ -22,14 +22,26 @@ enum Frame {
     Tag { at: usize },
 }
 
-fn blank(byte: u8) -> bool {
+const fn blank(byte: u8) -> bool {
     byte.is_ascii_whitespace() || byte == b',' || byte == 0x0b
 }
 
 /// Whether `byte` ends a symbol, keyword or number.
 fn delimits(byte: u8) -> bool {
-    blank(byte) || b"()[]{}\";".contains(&byte)
+    DELIMITS[byte as usize]
 }
+
+/// Looked up for nearly every byte of a file.
+const DELIMITS: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let other = matches!(byte as u8, b'(' | b')' | b'[' | b']' | b'{' | b'}' | b'"' | b';');
+        table[byte] = blank(byte as u8) || other;
+        byte += 1;
+    }
+    table
+};
 
 impl<'a> Parser<'a> {
     pub(super) fn new(bytes: &'a [u8]) -> Parser<'a> {
@@ -187,6 +199,13 @@ impl<'a> Parser<'a> {
     }
 
     fn atom(&mut self, tape: &mut Tape) -> Result<(), Fault> {
+        let (number, len) = digits(&self.bytes[self.at..self.end]);
+        let ends = self.bytes[..self.end].get(self.at + len).is_none_or(|byte| delimits(*byte));
+        if len > 0 && ends {
+            tape.leaf(Kind::Int(number), self.at, (self.at, self.at + len));
+            self.at += len;
+            return Ok(());
+        }
         // A character literal may be a delimiter itself.
         let character = self.bytes[self.at] == b'\\' && self.at + 1 < self.end;
         let start = self.at;

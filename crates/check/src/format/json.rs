@@ -1,6 +1,6 @@
 //! JSON (RFC 8259) onto a [`Tape`].
 
-use super::tape::{DEEPEST, Fault, Kind, Tape, integer, string};
+use super::tape::{DEEPEST, Fault, Kind, Tape, digits, integer, string};
 
 /// Reads values one after the other.
 #[derive(Debug)]
@@ -124,6 +124,12 @@ impl<'a> Parser<'a> {
 
     fn atom(&mut self, tape: &mut Tape) -> Result<(), Fault> {
         let rest = &self.bytes[self.at..self.end];
+        let (number, len) = digits(rest);
+        if len > 0 && rest.get(len).is_none_or(|byte| matches!(byte, b',' | b']' | b'}')) {
+            tape.leaf(Kind::Int(number), self.at, (self.at, self.at + len));
+            self.at += len;
+            return Ok(());
+        }
         let part = |byte: &u8| byte.is_ascii_alphanumeric() || b"+-.".contains(byte);
         let len = rest.iter().position(|byte| !part(byte)).unwrap_or(rest.len());
         let word = &rest[..len];

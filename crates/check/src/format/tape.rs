@@ -263,6 +263,18 @@ fn number(bytes: &[u8]) -> Option<i64> {
     canonical.then(|| integer(bytes)).flatten()
 }
 
+/// The digits that `bytes` begin with, 18 at most and so in range: their number and how many there are.
+pub(super) fn digits(bytes: &[u8]) -> (i64, usize) {
+    let (mut number, mut len) = (0, 0);
+    while let Some(byte @ b'0'..=b'9') = bytes.get(len)
+        && len < 18
+    {
+        number = number * 10 + i64::from(byte - b'0');
+        len += 1;
+    }
+    (number, len)
+}
+
 /// A decimal with an optional sign.
 pub(super) fn integer(bytes: &[u8]) -> Option<i64> {
     let (negative, digits) = match bytes {

@@ -61,6 +61,18 @@ impl Drawer {
         if prng.chance(self.reads, 1_000) {
             return self.read(key, history);
         }
+        self.write(slot, client, prng, history)
+    }
+
+    /// What changes the key in use at `slot`.
+    pub(super) fn write(
+        &mut self,
+        slot: usize,
+        client: u64,
+        prng: &mut Prng,
+        history: &mut Transactions,
+    ) -> Op {
+        let key = self.keys[slot].key;
         let op = match self.kind {
             Kind::Counter => Op::Add { key, by: i64::try_from(prng.range(1, 5)).unwrap_or(1) },
             Kind::Text => {

@@ -64,8 +64,10 @@ struct Run<'a> {
     processes: Vec<u64>,
     /// How many more to invoke.
     left: usize,
-    /// By client: reads still to do at the end of all.
-    last_reads: Vec<usize>,
+    /// At the end of all, by client: operations still to do, one on each key.
+    last: Vec<usize>,
+    /// What those are.
+    writes: bool,
     sent: Vec<(usize, usize)>,
 }
 
@@ -90,7 +92,8 @@ pub fn history(shape: &Shape, seed: u64) -> Transactions {
         free: Vec::new(),
         processes: (0..shape.clients).collect(),
         left: shape.txns,
-        last_reads: Vec::new(),
+        last: Vec::new(),
+        writes: false,
         sent: Vec::new(),
     };
     run.all();
@@ -107,7 +110,13 @@ impl Run<'_> {
         self.everybody();
         self.until_quiet();
         if self.shape.world == World::Eventual {
-            self.last_reads = vec![self.drawer.keys.len(); self.processes.len()];
+            self.last = vec![0; self.processes.len()];
+            self.last[0] = self.drawer.keys.len();
+            self.writes = true;
+            self.everybody();
+            self.until_quiet();
+            self.last.fill(self.drawer.keys.len());
+            self.writes = false;
             self.everybody();
             self.until_quiet();
         }
@@ -137,7 +146,7 @@ impl Run<'_> {
     }
 
     fn invoke(&mut self, client: usize) {
-        let left = match self.last_reads.get_mut(client) {
+        let left = match self.last.get_mut(client) {
             Some(left) => left,
             None => &mut self.left,
         };
@@ -171,13 +180,16 @@ impl Run<'_> {
         }
     }
 
-    /// What a transaction will be; at the end of all it is the read of key `left`.
+    /// What a transaction will be; at the end of all it is on key `left`.
     fn draw(&mut self, client: usize, slot: usize, left: usize) -> Plan {
         let ops = &mut self.slots[slot].draft.ops;
         let (prng, history) = (&mut self.prng, &mut self.history);
         ops.clear();
-        if !self.last_reads.is_empty() {
-            ops.push(self.drawer.read(self.drawer.keys[left].key, history));
+        if !self.last.is_empty() {
+            ops.push(match self.writes {
+                true => self.drawer.write(left, client as u64, prng, history),
+                false => self.drawer.read(self.drawer.keys[left].key, history),
+            });
             return Plan::Answer;
         }
         for _ in 0..prng.range(self.shape.ops.0, self.shape.ops.1) {

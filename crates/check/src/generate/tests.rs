@@ -38,7 +38,7 @@ fn a_history_is_what_its_shape_says() {
     for mut shape in shapes() {
         (shape.unknown, shape.failed, shape.txns) = (100, 100, 2_000);
         let history = history(&shape, 1);
-        let last = if shape.world == World::Eventual { 15 } else { 0 };
+        let last = if shape.world == World::Eventual { 18 } else { 0 };
         assert_eq!(history.txns.len(), 2_000 + last, "{shape:?}");
         let share = |fate| history.txns.iter().filter(|txn| txn.fate == fate).count();
         assert!((120..280).contains(&share(Fate::Unknown)), "{shape:?}");

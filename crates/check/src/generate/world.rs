@@ -28,7 +28,8 @@ pub enum World {
     /// The same, but the write that is applied last stays: replicas may never agree.
     CausalMemory,
     /// Each operation on any replica, each write sent to the others by itself; the last by true time stays. After
-    /// the last transaction and the last message each client reads each key once more.
+    /// the last transaction and the last message each key is written once more, and once that has arrived, too, each
+    /// client reads each key.
     Eventual,
 }
 

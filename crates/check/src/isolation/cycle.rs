@@ -38,7 +38,9 @@ pub(super) fn components(
 
 /// A short cycle of a space within one of `components`, if there is any.
 pub(super) fn shortest(graph: &Graph, space: Space, components: &[Vec<u32>]) -> Option<Vec<Step>> {
-    let mut search = Search { graph, space, place: vec![u32::MAX; graph.count()], visits: VISITS };
+    let largest = components.iter().take(COMPONENTS).map(Vec::len).max()?;
+    let (place, reached) = (vec![u32::MAX; graph.count()], vec![UNREACHED; largest]);
+    let mut search = Search { graph, space, place, reached, touched: Vec::new(), visits: VISITS };
     let found = components.iter().take(COMPONENTS).filter_map(|component| search.within(component));
     let (_, nodes) = found.min_by_key(|(cost, nodes)| (*cost, nodes.len()))?;
     Some(steps(graph, space, &nodes))
@@ -49,6 +51,9 @@ struct Search<'g> {
     space: Space,
     /// The place of a node in the component, or `u32::MAX`.
     place: Vec<u32>,
+    /// How each place was reached, and which were.
+    reached: Vec<Reached>,
+    touched: Vec<u32>,
     visits: usize,
 }
 
@@ -74,7 +79,7 @@ impl Search<'_> {
         let mut best: Option<(u32, Vec<(u32, u32)>)> = None;
         for start in starts.iter().step_by(every) {
             let bound = best.as_ref().map_or(u32::MAX, |(cost, _)| *cost);
-            if let Some(better) = self.through(*start, component, bound) {
+            if let Some(better) = self.through(*start, bound) {
                 best = Some(better);
             }
             if self.visits == 0 && best.is_some() {
@@ -88,20 +93,17 @@ impl Search<'_> {
     }
 
     /// The cheapest cycle through `start` that costs less than `bound` (Dijkstra).
-    fn through(
-        &mut self,
-        start: u32,
-        component: &[u32],
-        mut bound: u32,
-    ) -> Option<(u32, Vec<(u32, u32)>)> {
-        let mut reached = vec![UNREACHED; component.len()];
+    fn through(&mut self, start: u32, mut bound: u32) -> Option<(u32, Vec<(u32, u32)>)> {
+        for place in self.touched.drain(..) {
+            self.reached[place as usize] = UNREACHED;
+        }
         let mut queue = BinaryHeap::from([Reverse((0, start))]);
         let mut last = None;
         while let Some(Reverse((cost, node))) = queue.pop() {
             if cost >= bound {
                 break;
             }
-            let known = reached[self.place[node as usize] as usize].cost;
+            let known = self.reached[self.place[node as usize] as usize].cost;
             if node != start && cost > known {
                 continue;
             }
@@ -116,8 +118,11 @@ impl Search<'_> {
                 if to == start && cost < bound {
                     bound = cost;
                     last = Some((node, step));
-                } else if to != start && cost < reached[place as usize].cost {
-                    reached[place as usize] = Reached { cost, from: node, step };
+                } else if to != start && cost < self.reached[place as usize].cost {
+                    if self.reached[place as usize].cost == u32::MAX {
+                        self.touched.push(place);
+                    }
+                    self.reached[place as usize] = Reached { cost, from: node, step };
                     queue.push(Reverse((cost, to)));
                 }
             }
@@ -125,7 +130,7 @@ impl Search<'_> {
         let (mut node, step) = last?;
         let mut nodes = vec![(step, start)];
         while node != start {
-            let reached = reached[self.place[node as usize] as usize];
+            let reached = self.reached[self.place[node as usize] as usize];
             nodes.push((reached.step, node));
             node = reached.from;
         }

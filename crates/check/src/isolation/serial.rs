@@ -1,8 +1,8 @@
 //! An order of all transactions, one after the other, that the graph allows (Kahn 1962).
 //!
 //! If the versions of all keys are known, there is one unless the graph has a cycle. Where registers leave some
-//! order open, writers wait until nobody needs what they would overwrite. If that gets stuck because something was
-//! overwritten too early, its reader is put before that writer, and all begins anew; this may fail for no good reason.
+//! order open, writers wait until nobody needs what they would overwrite. If that gets stuck, one that waits is put
+//! before the one that began what it waits for, and all begins anew; this may fail for no good reason.
 
 use super::facts::Facts;
 use super::graph::{Findings, Graph, INITIAL, NOTHING, PROCESS};
@@ -54,7 +54,7 @@ pub(super) fn order(
             return Outcome::Order(work.order);
         }
         stuck = facts.happened.len() - work.order.len();
-        let conflict = registers.and_then(|registers| registers.conflict(&work));
+        let conflict = registers.and_then(|registers| registers.conflict(facts.history));
         let Some((reader, writer)) = conflict else { break };
         budget.steps = budget.steps.saturating_sub(work.order.len() as u64);
         if budget.steps == 0 || sooner.insert(reader, writer).is_some() {
@@ -234,9 +234,7 @@ struct Registers<'f> {
     initial: Vec<u32>,
     /// Reads of what an operation wrote that have no place yet.
     left: Vec<u32>,
-    /// Whether an operation has written.
-    written: Vec<bool>,
-    /// The transaction that wrote what a key holds.
+    /// The transaction of an operation that has written.
     writers: Vec<u32>,
     /// Those that wait for a key: the last one, and before each another.
     waiting: Vec<u32>,
@@ -259,8 +257,7 @@ impl<'f> Registers<'f> {
             current: vec![INITIAL; keys],
             initial,
             left,
-            written: vec![false; ops.len()],
-            writers: vec![NOBODY; keys],
+            writers: vec![NOBODY; ops.len()],
             waiting: vec![NOBODY; keys],
             other: vec![NOBODY; facts.history.txns.len()],
         }
@@ -286,8 +283,7 @@ impl<'f> Registers<'f> {
             }
             if matches!(op, Op::Write { .. }) {
                 self.current[key] = number as u32;
-                self.written[number] = true;
-                self.writers[key] = txn;
+                self.writers[number] = txn;
                 self.wake(key, ready);
             }
         }
@@ -326,26 +322,25 @@ impl<'f> Registers<'f> {
         None
     }
 
-    /// One that waits to read what was overwritten, and the one that overwrote it.
-    fn conflict(&self, work: &Work<'_>) -> Option<(u32, u32)> {
-        let history = work.history;
-        for (key, first) in self.waiting.iter().enumerate() {
-            let mut txn = *first;
-            while txn != NOBODY {
-                let range = history.range(txn as usize);
-                let missed = range.filter(|op| history.all_ops()[*op].key().0 as usize == key);
-                let missed = missed.map(|op| self.sources[op]).find(|source| {
-                    let there =
-                        *source == INITIAL || self.written.get(*source as usize) == Some(&true);
-                    *source != NOTHING && *source != self.current[key] && there
-                });
-                if missed.is_some() && self.current[key] != INITIAL {
-                    return Some((txn, self.writers[key]));
+    /// One that waits to write what others have still to read, and the one that began what they have to read.
+    fn conflict(&self, history: &Transactions) -> Option<(u32, u32)> {
+        self.waiting.iter().enumerate().find_map(|(key, waits)| {
+            let began = Some(*waits).filter(|waits| *waits != NOBODY).and_then(|_| {
+                // Back to a write whose transaction had not read what it overwrote.
+                let mut write = self.current[key];
+                while write != INITIAL {
+                    let txn = self.writers[write as usize];
+                    let mut reads = history.range(txn as usize).filter(|op| {
+                        history.all_ops()[*op].key().0 as usize == key
+                            && self.sources[*op] != NOTHING
+                    });
+                    let Some(read) = reads.next() else { return Some(txn) };
+                    write = self.sources[read];
                 }
-                txn = self.other[txn as usize];
-            }
-        }
-        None
+                None
+            });
+            began.filter(|began| began != waits).map(|began| (*waits, began))
+        })
     }
 
     fn wake(&mut self, key: usize, ready: &mut Ready) {

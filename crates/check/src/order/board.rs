@@ -26,6 +26,8 @@ pub(super) enum Step {
     Swap { cell: u32, from: u32, to: u32, done: Option<bool> },
     /// A Redis command on a string.
     Run { cell: u32, command: u32 },
+    /// A Redis APPEND to a string that only grows.
+    Grow { cell: u32, command: u32 },
     /// A list grows by a value.
     Append { cell: u32, value: u32 },
     /// A counter moves.
@@ -53,6 +55,11 @@ pub(super) enum Kind {
     Register,
     /// A register whose values are computed: Redis.
     Text,
+    /// A string that only grows: the longest seen, whose lengths have the slots `base` and on.
+    Grown {
+        base: u32,
+        longest: Vec<u8>,
+    },
     /// The longest list seen, whose slots are `base` and on.
     List {
         base: u32,
@@ -175,6 +182,7 @@ impl<'h> Board<'h> {
             }
             Step::Swap { cell, from, to, done } => self.swap(cell, (from, to), done, must),
             Step::Run { cell, command } => self.run(cell, command),
+            Step::Grow { cell, command } => self.grow(cell, command),
             Step::Append { cell, value } => self.append(cell, value),
             Step::Add { cell, by } => self.add(cell, by),
             Step::Count { cell, slot } => {
@@ -281,6 +289,29 @@ impl<'h> Board<'h> {
         true
     }
 
+    fn grow(&mut self, cell: u32, command: u32) -> bool {
+        let history = self.history;
+        let (kv::Command::Append(more), said) = &history.redis[command as usize] else {
+            unreachable!("grows by what is appended")
+        };
+        let Cell { kind: Kind::Grown { base, longest }, state, .. } = &self.cells[cell as usize]
+        else {
+            unreachable!("only such a string grows")
+        };
+        let len = (*state - u64::from(*base)) as usize;
+        let next = len + more.len();
+        let told = said.as_ref().is_none_or(|said| *said == kv::Reply::Int(next as i64));
+        // Beyond what anyone saw its content is free.
+        let seen = longest.get(len..).unwrap_or_default();
+        let as_seen = seen.is_empty() || seen.starts_with(more);
+        let base = *base;
+        let needed = len <= longest.len() && self.slots[base as usize + len].needed > 0;
+        told && as_seen && !needed && {
+            self.set(cell, u64::from(base) + next as u64);
+            true
+        }
+    }
+
     fn append(&mut self, cell: u32, value: u32) -> bool {
         let Cell { kind: Kind::List { base, longest }, state, .. } = &self.cells[cell as usize]
         else {
@@ -374,9 +405,11 @@ impl<'h> Board<'h> {
                 let Slot { needed, present, .. } = self.slots[slot as usize];
                 needed > 0 && !present
             }
-            Step::Run { .. } | Step::Add { .. } | Step::Enqueue { .. } | Step::Dequeue { .. } => {
-                true
-            }
+            Step::Run { .. }
+            | Step::Grow { .. }
+            | Step::Add { .. }
+            | Step::Enqueue { .. }
+            | Step::Dequeue { .. } => true,
             Step::See { .. } | Step::Count { .. } | Step::Members { .. } => false,
         }
     }
@@ -417,6 +450,15 @@ impl Object for Board<'_> {
         let Unit { from, to, .. } = self.units[item];
         let steps = &self.steps[from as usize..to as usize];
         matches!(steps, [Step::Put { cell, .. } | Step::Swap { cell, .. }] if !self.text(*cell))
+    }
+
+    fn leads(&self, item: usize, target: usize) -> bool {
+        let last = |item: usize| self.steps[self.units[item].to as usize - 1];
+        // The head of a queue hides what is behind it.
+        match (last(item), last(target)) {
+            (Step::Dequeue { cell, .. }, Step::Dequeue { cell: other, .. }) => cell == other,
+            _ => false,
+        }
     }
 
     fn equal(&self, one: usize, other: usize) -> bool {

@@ -19,6 +19,8 @@ pub(super) struct Compiled<'h> {
     pub(super) spans: Vec<Span>,
     /// Of each unit, the number of its transaction.
     pub(super) numbers: Vec<usize>,
+    /// Whether something that an unknown transaction saw was let pass: then an order does not prove one.
+    pub(super) loose: bool,
 }
 
 pub(super) struct Compiler<'h> {
@@ -30,6 +32,7 @@ pub(super) struct Compiler<'h> {
     pub(super) seen: Vec<Option<u64>>,
     /// Per cell: whether a dequeue took nobody knows what, and whether any dequeue was observed.
     pub(super) blind: Vec<(bool, bool)>,
+    pub(super) loose: bool,
 }
 
 /// `numbers` ascending.
@@ -44,10 +47,12 @@ pub(super) fn compile<'h>(
         slots: Table::default(),
         seen: Vec::new(),
         blind: Vec::new(),
+        loose: false,
     };
     let happened = |number: &&usize| history.txns[**number].may_have_happened();
     let numbers: Vec<usize> = numbers.iter().filter(happened).copied().collect();
     compiler.survey(&numbers);
+    compiler.grown(&numbers);
     compiler.one_line(&numbers)?;
     compiler.lay_out();
     for number in &numbers {
@@ -110,18 +115,18 @@ impl<'h> Compiler<'h> {
                     self.board.cells.push(cell);
                     self.blind.push((false, false));
                 }
-                self.survey_op(cell as usize, op);
+                self.survey_op(cell as usize, op, history.txns[*number].fate);
             }
         }
     }
 
-    fn survey_op(&mut self, cell: usize, op: &Op) {
+    fn survey_op(&mut self, cell: usize, op: &Op, fate: Fate) {
         let history = self.history();
         match (&mut self.board.cells[cell].kind, op) {
             (kind, Op::Redis { .. }) => *kind = Kind::Text,
             (Kind::List { longest, .. }, Op::ReadList { elements: Some(seen), .. }) => {
                 let seen = history.elements(*seen);
-                if seen.len() > longest.len() {
+                if fate == Fate::Committed && seen.len() > longest.len() {
                     longest.clear();
                     longest.extend(seen.iter().map(|value| value.0.get()));
                 }
@@ -138,6 +143,60 @@ impl<'h> Compiler<'h> {
         }
     }
 
+    /// Strings that are only appended to and read, every read being a beginning of the longest, and no longer strings
+    /// of any kind.
+    fn grown(&mut self, numbers: &[usize]) {
+        let history = self.history();
+        let cells = &self.board.cells;
+        let text = |cell: usize| matches!(cells[cell].kind, Kind::Text);
+        let mut longest: Vec<Option<Bytes>> =
+            (0..cells.len()).map(|cell| text(cell).then(|| Bytes::from(&[][..]))).collect();
+        if longest.iter().all(Option::is_none) {
+            return;
+        }
+        // What was seen, or nothing if the string does not only grow.
+        let seen = |op: &Op, fate: Fate| match *op {
+            Op::Read { value: None, .. } => Some(Bytes::from(&[][..])),
+            Op::Read { value: Some(value), .. } if fate == Fate::Committed => {
+                match text_of(history.name_of(value)) {
+                    Some(text) => Some(text).filter(|text| !text.is_empty()),
+                    None => Some(Bytes::from(&[][..])),
+                }
+            }
+            Op::Redis { command, .. } => match &history.redis[command as usize].0 {
+                kv::Command::Append(more) if !more.is_empty() => Some(Bytes::from(&[][..])),
+                _ => None,
+            },
+            _ => None,
+        };
+        let each = |look: &mut dyn FnMut(usize, Option<Bytes>)| {
+            for number in numbers {
+                let fate = history.txns[*number].fate;
+                for op in history.ops(*number) {
+                    look(self.cell(op.key()) as usize, seen(op, fate));
+                }
+            }
+        };
+        each(&mut |cell, seen| match (&mut longest[cell], seen) {
+            (all, None) => *all = None,
+            (Some(all), Some(seen)) if seen.len() > all.len() => *all = seen,
+            _ => {}
+        });
+        let mut grown = longest.clone();
+        each(&mut |cell, seen| {
+            let begins =
+                longest[cell].as_ref().zip(seen).is_some_and(|(all, seen)| all.starts_with(&seen));
+            if !begins {
+                grown[cell] = None;
+            }
+        });
+        for (cell, longest) in self.board.cells.iter_mut().zip(grown) {
+            if let Some(longest) = longest {
+                cell.kind = Kind::Grown { base: 0, longest: longest.to_vec() };
+            }
+        }
+    }
+
     /// The slots of lists and counters, and where everything begins.
     fn lay_out(&mut self) {
         for at in 0..self.board.cells.len() {
@@ -147,6 +206,11 @@ impl<'h> Compiler<'h> {
                 Kind::List { base, longest } => {
                     *base = first;
                     more = longest.len() + 2;
+                    self.board.cells[at].state = u64::from(first);
+                }
+                Kind::Grown { base, longest } => {
+                    *base = first;
+                    more = longest.len() + 1;
                     self.board.cells[at].state = u64::from(first);
                 }
                 Kind::Counter { base, sums, .. } => {
@@ -172,6 +236,10 @@ impl<'h> Compiler<'h> {
     }
 
     fn slot(&mut self, cell: u32, value: ValueId) -> u32 {
+        if let Kind::Grown { base, .. } = self.board.cells[cell as usize].kind {
+            let text = text_of(self.board.history.name_of(value));
+            return base + small(text.map_or(0, |text| text.len()));
+        }
         if matches!(self.board.cells[cell as usize].kind, Kind::Text) {
             return self.board.texts.intern(&text_of(self.board.history.name_of(value)));
         }
@@ -225,7 +293,7 @@ impl<'h> Compiler<'h> {
                 Step::Append { cell, value: value.0.get() }
             }
             Op::ReadList { elements, .. } => {
-                Step::See { cell, slot: self.length(cell, elements?, fate) }
+                Step::See { cell, slot: self.length(cell, elements?, fate)? }
             }
             Op::Add { by: 0, .. } => return None,
             Op::Add { by, .. } => Step::Add { cell, by },
@@ -255,13 +323,16 @@ impl<'h> Compiler<'h> {
                 };
                 Step::Dequeue { cell, slot }
             }
-            Op::Redis { command, .. } => Step::Run { cell, command },
+            Op::Redis { command, .. } => match self.board.cells[cell as usize].kind {
+                Kind::Grown { .. } => Step::Grow { cell, command },
+                _ => Step::Run { cell, command },
+            },
         })
     }
 
-    /// The slot of a list that was read. What an unknown transaction saw may be no beginning of the longest: then it
-    /// did not happen, and gets a slot where the list never is.
-    fn length(&mut self, cell: u32, elements: Elements, fate: Fate) -> u32 {
+    /// The slot of a list that was read. What an unknown transaction saw may be no beginning of the longest that was
+    /// certainly seen: that is let pass, and noted.
+    fn length(&mut self, cell: u32, elements: Elements, fate: Fate) -> Option<u32> {
         let seen = self.history().elements(elements);
         let Kind::List { base, longest } = &self.board.cells[cell as usize].kind else {
             unreachable!("a key is one kind of object")
@@ -269,12 +340,11 @@ impl<'h> Compiler<'h> {
         let begins = seen.len() <= longest.len()
             && seen.iter().zip(longest).all(|(value, other)| value.0.get() == *other);
         if begins {
-            return base + small(seen.len());
+            return Some(base + small(seen.len()));
         }
         assert_eq!(fate, Fate::Unknown, "what was certainly read was looked at before");
-        self.board.slots.push(Slot::default());
-        self.seen.push(None);
-        small(self.board.slots.len() - 1)
+        self.loose = true;
+        None
     }
 
     fn is_read(&self, step: Step) -> bool {
@@ -287,6 +357,7 @@ impl<'h> Compiler<'h> {
                 changes_nothing(command, reply.as_ref())
             }
             Step::Put { .. }
+            | Step::Grow { .. }
             | Step::Append { .. }
             | Step::Add { .. }
             | Step::Insert { .. }
@@ -303,6 +374,7 @@ impl<'h> Compiler<'h> {
             | Step::Swap { .. }
             | Step::Dequeue { .. }
             | Step::Run { .. }
+            | Step::Grow { .. }
             | Step::Append { .. }
             | Step::Enqueue { .. } => true,
         }
@@ -351,6 +423,7 @@ impl<'h> Compiler<'h> {
             | Step::Swap { .. }
             | Step::Dequeue { .. }
             | Step::Run { .. }
+            | Step::Grow { .. }
             | Step::Add { .. } => {}
         }
     }

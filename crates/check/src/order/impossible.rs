@@ -101,7 +101,7 @@ impl Compiler<'_> {
             Step::See { cell, slot } | Step::Swap { cell, from: slot, done: Some(true), .. } => {
                 match &self.board.cells[cell as usize].kind {
                     Kind::List { .. } => lists[cell as usize],
-                    Kind::Text => false,
+                    Kind::Text | Kind::Grown { .. } => false,
                     _ => unwritten(cell, slot),
                 }
             }
@@ -118,6 +118,8 @@ impl Compiler<'_> {
 
     fn unexplained(&self, op: &Op) -> Option<ValueId> {
         let cell = self.cell(op.key());
+        let kind = &self.board.cells[cell as usize].kind;
+        let string = matches!(kind, Kind::Text | Kind::Grown { .. });
         let makers = |value: ValueId| {
             let slot = self.slots.get(&(cell, value.0.get()));
             slot.map_or(0, |slot| self.board.slots[*slot as usize].makers)
@@ -125,10 +127,10 @@ impl Compiler<'_> {
         let none = |value: &ValueId| makers(*value) == 0;
         let written = |value: ValueId| value == ValueId::NIL || makers(value) > 0;
         match *op {
-            Op::Read { value: Some(value), .. } if !self.is_text(cell) => {
+            Op::Read { value: Some(value), .. } if !string => {
                 Some(value).filter(|value| !written(*value))
             }
-            Op::Cas { from, done: Some(true), .. } if !self.is_text(cell) => {
+            Op::Cas { from, done: Some(true), .. } if !string => {
                 Some(from).filter(|from| !written(*from))
             }
             Op::ReadList { elements: Some(seen), .. } => {

@@ -96,7 +96,7 @@ impl<'h> Compiler<'h> {
         if precedence == Precedence::RealTime {
             self.leaving();
         }
-        Compiled { board: self.board, spans, numbers: kept }
+        Compiled { board: self.board, spans, numbers: kept, loose: self.loose }
     }
 
     /// Orders the elements of queues by when they left, where this is known.

@@ -133,6 +133,8 @@ fn queues() {
 fn redis_commands() {
     many(Kind::Redis, Shape::Single, 2_000);
     many(Kind::Redis, Shape::Units, 1_000);
+    many(Kind::Text, Shape::Single, 2_000);
+    many(Kind::Text, Shape::Units, 1_000);
 }
 
 #[test]

@@ -101,7 +101,7 @@ impl<O: Object> Search<O> {
         if !self.place(item) {
             return false;
         }
-        if self.helps(observes) == helpful {
+        if self.helps(item, observes) == helpful {
             return true;
         }
         self.take_back(before);
@@ -109,10 +109,11 @@ impl<O: Object> Search<O> {
     }
 
     /// Whether after the last item something fits that did not before.
-    fn helps(&mut self, observes: bool) -> bool {
+    fn helps(&mut self, item: u32, observes: bool) -> bool {
         if self.precedence == Precedence::RealTime {
             let target = self.by_return[self.next_return];
-            return self.enabled(target) && self.fits(target);
+            return self.object.leads(item as usize, target as usize)
+                || self.enabled(target) && self.fits(target);
         }
         // What observed something and fits now may not fit later.
         if observes {

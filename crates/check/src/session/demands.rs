@@ -2,7 +2,7 @@
 
 use super::Why;
 use super::clocks::Clocks;
-use super::order::{Edge, Graph, Reason};
+use super::order::{Edge, Reason, Sieve};
 use super::story::{Event, Shape, Story, What};
 use crate::names::Table;
 use crate::{Budget, Level};
@@ -83,10 +83,10 @@ impl<'s, 'h> Demands<'s, 'h> {
         Demands { story, level, kept, clocks, demanded, shown, events: 0 }
     }
 
-    /// Adds to `graph` what follows for the order of registers; or finds a read that shows too little.
+    /// Puts into `sieve` what follows for the order of registers; or finds a read that shows too little.
     pub(super) fn all(
         &mut self,
-        graph: &mut Graph,
+        sieve: &mut Sieve,
         budget: &mut Budget,
     ) -> Result<Option<Missing>, Why> {
         let count = self.story.processes.len();
@@ -94,10 +94,10 @@ impl<'s, 'h> Demands<'s, 'h> {
             let (on, places) = (BTreeMap::new(), Table::default());
             let mut reader = Reader { number, on, places, known: vec![0; count] };
             for event in &self.story.processes[number as usize] {
-                if let Some(missing) = self.event(&mut reader, *event, graph) {
+                if let Some(missing) = self.event(&mut reader, *event, sieve) {
                     return Ok(Some(missing));
                 }
-                let heavy = graph.len() / EDGES > budget.memory;
+                let heavy = sieve.edges.len() / EDGES > budget.memory;
                 self.events += 1;
                 if heavy || self.events.is_multiple_of(GLANCE) && (budget.expired)() {
                     let why = if heavy { "memory" } else { "time" };
@@ -110,7 +110,7 @@ impl<'s, 'h> Demands<'s, 'h> {
         Ok(None)
     }
 
-    fn event(&mut self, reader: &mut Reader, number: u32, graph: &mut Graph) -> Option<Missing> {
+    fn event(&mut self, reader: &mut Reader, number: u32, sieve: &mut Sieve) -> Option<Missing> {
         let event = &self.story.events[number as usize];
         match event.what {
             What::Write { sure, .. } => {
@@ -123,7 +123,7 @@ impl<'s, 'h> Demands<'s, 'h> {
             What::Blank => None,
             What::Read { .. } => {
                 self.learn(reader, number, event);
-                let missing = self.check(reader, number, event, graph);
+                let missing = self.check(reader, number, event, sieve);
                 let monotonic = self.kept == Kept::Latest && self.story.is_register(event.key);
                 if self.level == Level::MonotonicReads || monotonic {
                     for write in self.story.seen(event) {
@@ -205,7 +205,7 @@ impl<'s, 'h> Demands<'s, 'h> {
         reader: &Reader,
         number: u32,
         event: &Event,
-        graph: &mut Graph,
+        sieve: &mut Sieve,
     ) -> Option<Missing> {
         let demands = reader.on.get(&event.key)?;
         let seen = self.story.seen(event);
@@ -216,7 +216,7 @@ impl<'s, 'h> Demands<'s, 'h> {
                 };
                 for demand in demands.iter().filter(|demand| demand.write != *newest) {
                     let reason = Reason::Demand(Missing { read: number, demand: *demand });
-                    graph.add(Edge { from: demand.write, to: *newest, reason });
+                    sieve.add(Edge { from: demand.write, to: *newest, reason });
                 }
                 None
             }

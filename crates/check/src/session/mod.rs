@@ -48,8 +48,9 @@ mod tests;
 mod words;
 
 use crate::{Budget, Judgement, Level, Transactions, Witness};
-use demands::{Demands, Kept};
-use order::Graph;
+use clocks::Clocks;
+use demands::{Demands, Kept, Missing};
+use order::{Edge, Graph, Sieve};
 use story::Story;
 
 /// Why there is no verdict.
@@ -91,24 +92,58 @@ fn find(story: &Story<'_>, level: Level, budget: &mut Budget) -> Result<Option<W
         }
         Err(_) => return Err(clocks::CIRCLE.into()),
     };
-    let mut graph = Graph::granted(story, level);
+    let granted = Graph::granted(story, level);
     // Monotonic reads demanded as well, only the last of a process' reads counts: if that can be had, so can less.
     if level == Level::WritesFollowReads {
-        let mut both = graph.clone();
-        let lucky = Demands::new(story, level, Kept::Latest, &clocks).all(&mut both, budget)?;
-        if lucky.is_none() && both.cycle().is_none() {
+        let demands = || Demands::new(story, level, Kept::Latest, &clocks);
+        if let Settled::Order = settle(story, demands, &clocks, granted.clone(), budget)? {
             return Ok(None);
         }
     }
-    if let Some(missing) = Demands::new(story, level, Kept::All, &clocks).all(&mut graph, budget)? {
-        return Ok(Some(words::missing(story, level, &missing)));
-    }
-    match graph.cycle() {
-        None => Ok(None),
-        Some(cycle) if cycle.iter().all(|edge| edge.is_shown()) => {
+    let demands = || Demands::new(story, level, Kept::All, &clocks);
+    match settle(story, demands, &clocks, granted, budget)? {
+        Settled::Order => Ok(None),
+        Settled::Missing(missing) => Ok(Some(words::missing(story, level, &missing))),
+        Settled::Cycle(cycle) if cycle.iter().all(Edge::is_shown) => {
             let key = story.events[cycle[0].from as usize].key;
             Err(format!("the reads of {} show its elements in no one order", story.name(key)))
         }
-        Some(cycle) => Ok(Some(words::cycle(story, level, &cycle))),
+        Settled::Cycle(cycle) => Ok(Some(words::cycle(story, level, &cycle))),
+    }
+}
+
+/// Whether the versions have an order that meets all demands.
+enum Settled {
+    Order,
+    Missing(Missing),
+    Cycle(Vec<Edge>),
+}
+
+/// Guesses an order, adds to `graph` the demands that it does not meet, and so on.
+fn settle<'s, 'h: 's>(
+    story: &'s Story<'h>,
+    demands: impl Fn() -> Demands<'s, 'h>,
+    clocks: &'s Clocks,
+    mut graph: Graph,
+    budget: &mut Budget,
+) -> Result<Settled, Why> {
+    // What each process has read one after the other is the best hint at the order.
+    let mut hint = graph.clone();
+    let mut sieve = Sieve::default();
+    Demands::new(story, Level::MonotonicReads, Kept::All, clocks).all(&mut sieve, budget)?;
+    hint.extend(&sieve.edges);
+    loop {
+        let Some(rank) = hint.rank().or_else(|| graph.rank()) else {
+            return Ok(Settled::Cycle(graph.cycle().expect("without an order there is a cycle")));
+        };
+        let mut sieve = Sieve { rank, edges: Vec::new() };
+        if let Some(missing) = demands().all(&mut sieve, budget)? {
+            return Ok(Settled::Missing(missing));
+        }
+        if sieve.edges.is_empty() {
+            return Ok(Settled::Order);
+        }
+        graph.extend(&sieve.edges);
+        hint.extend(&sieve.edges);
     }
 }

@@ -4,7 +4,8 @@ use super::demands::Missing;
 use super::story::{Shape, Story, What, small};
 use crate::Level;
 use crate::names::Table;
-use std::collections::VecDeque;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
 
 /// `from` is older than `to`.
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +30,23 @@ pub(super) enum Reason {
 impl Edge {
     pub(super) fn is_shown(&self) -> bool {
         matches!(self.reason, Reason::Shown(_))
+    }
+}
+
+/// Keeps the edges that an order does not allow; all, if there is no order yet. There may be O(n k) edges, and of these
+/// a good guess at the order breaks few.
+#[derive(Debug, Default)]
+pub(super) struct Sieve {
+    pub(super) rank: Vec<u32>,
+    pub(super) edges: Vec<Edge>,
+}
+
+impl Sieve {
+    pub(super) fn add(&mut self, edge: Edge) {
+        let place = |node: u32| self.rank.get(node as usize);
+        if self.rank.is_empty() || place(edge.from) >= place(edge.to) {
+            self.edges.push(edge);
+        }
     }
 }
 
@@ -80,12 +98,36 @@ impl Graph {
         }
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.edges.len()
+    fn add(&mut self, edge: Edge) {
+        self.edges.push(edge);
     }
 
-    pub(super) fn add(&mut self, edge: Edge) {
-        self.edges.push(edge);
+    pub(super) fn extend(&mut self, edges: &[Edge]) {
+        self.edges.extend_from_slice(edges);
+    }
+
+    /// The place of each version in an order that all edges allow, of those that they leave open the one that comes first in
+    /// the history first; none if there is a cycle.
+    pub(super) fn rank(&self) -> Option<Vec<u32>> {
+        let (starts, out) = by_start(self.nodes, &self.edges);
+        let mut degree = vec![0_u32; self.nodes];
+        self.edges.iter().for_each(|edge| degree[edge.to as usize] += 1);
+        let free = (0..self.nodes).filter(|node| degree[*node] == 0);
+        let mut free: BinaryHeap<Reverse<usize>> = free.map(Reverse).collect();
+        let mut rank = vec![0; self.nodes];
+        let mut next = 0;
+        while let Some(Reverse(node)) = free.pop() {
+            rank[node] = next;
+            next += 1;
+            for number in &out[starts[node] as usize..starts[node + 1] as usize] {
+                let to = self.edges[*number as usize].to as usize;
+                degree[to] -= 1;
+                if degree[to] == 0 {
+                    free.push(Reverse(to));
+                }
+            }
+        }
+        (next as usize == self.nodes).then_some(rank)
     }
 
     /// A short cycle, each edge of it ending where the next begins.

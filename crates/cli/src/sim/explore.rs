@@ -72,7 +72,7 @@ pub(crate) fn run(args: &Explore) -> Result<ExitCode, Failure> {
     let Core::Raft = args.core;
     let world = RaftWorld { nodes: args.nodes, reads: args.reads, planted: Planted::NONE };
     let limits = Limits {
-        states: args.states.min(u64::from(u32::MAX)),
+        states: args.states,
         depth: args.depth.unwrap_or(u32::MAX),
         memory: args.memory << 20,
     };
@@ -163,3 +163,6 @@ impl Watch {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

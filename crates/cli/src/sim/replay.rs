@@ -1,12 +1,12 @@
 //! A failing seed, shrunk, saved and told; and `atoll sim replay`, which runs it again.
 
 use super::campaign::speed;
+use super::stopwatch::Stopwatch;
 use super::{End, diagram, file, progress, shard, step};
 use crate::args::{Replay, SimRun};
 use crate::{Failure, nodes, out};
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
 use swarm::{Options, Plan, Report, run_plan, shrink, story};
 
 /// The exit code of a file that cannot be read (EX_DATAERR of sysexits.h): the small ones are verdicts.
@@ -57,9 +57,9 @@ fn cut_down(whole: &Plan, shrunk: &swarm::Shrunk) -> String {
 /// Runs a plan and tells what happened.
 fn tell(plan: &Plan) -> Report {
     // Keeping moments takes time that a run does not need.
-    let began = Instant::now();
+    let watch = Stopwatch::start();
     let bare = run_plan(plan, 0);
-    let took: Duration = began.elapsed();
+    let took = watch.elapsed();
     let report = run_plan(plan, ALL);
     story(plan, &report).iter().for_each(|line| out::line(format_args!("{line}")));
     let (millis, delivered) =
@@ -102,5 +102,5 @@ fn replayed(args: &Replay) -> Result<End, Failure> {
     if args.step {
         step::walk(&report);
     }
-    Ok(End::of_report(&report))
+    Ok(End::of(&shard::Row::new(&report).verdict))
 }

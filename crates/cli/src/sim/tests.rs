@@ -125,3 +125,15 @@ fn a_shard_that_is_there_answers_for_itself() {
     let other = SimRun { seeds: (0, 12), ..again };
     assert!(super::campaign::run(&other).unwrap_err().contains("of another campaign"));
 }
+
+#[test]
+fn the_page_names_every_failure_model_and_profile() {
+    let page = include_str!("../../../../docs/simulator.md");
+    for model in sim::Model::ALL {
+        let row = format!("\n| {} |", model.name());
+        assert!(page.contains(&row), "docs/simulator.md has no row for {}", model.name());
+    }
+    for profile in swarm::Profile::FAULTY.into_iter().chain([swarm::Profile::Calm]) {
+        assert!(page.contains(&format!("\n| {profile:?} |")), "docs/simulator.md: {profile:?}?");
+    }
+}

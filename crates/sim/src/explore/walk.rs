@@ -13,6 +13,9 @@ use stdx::Mutant;
 /// A caller is asked whether to go on, and memory is counted, after so many expanded states.
 const PERIOD: u64 = 1 << 12;
 
+/// States are numbered in 32 bits.
+const MOST_STATES: u64 = u32::MAX as u64;
+
 /// The states seen: 96 bits of each, 64 here and 32 in the table.
 pub(crate) struct Visited {
     table: Table,
@@ -133,7 +136,7 @@ impl<'a, M: Model> Walk<'a, M> {
     fn new(model: &'a M, scope: &Scope, limits: &Limits, nodes: usize) -> Walk<'a, M> {
         Walk {
             model,
-            limits: *limits,
+            limits: Limits { states: limits.states.min(MOST_STATES), ..*limits },
             visited: Visited::new(scope, nodes),
             next: Vec::new(),
             progress: Progress::default(),

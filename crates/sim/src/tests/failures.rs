@@ -32,9 +32,9 @@ fn toys(seed: u64) -> World<Toys> {
     world
 }
 
-fn after(fault: Fault) -> World<Toys> {
+fn after(fault: &Fault) -> World<Toys> {
     let mut world = toys(1);
-    world.apply(&fault);
+    world.apply(fault);
     world
 }
 
@@ -130,7 +130,7 @@ fn every_model_does_what_its_name_says() {
             Model::BitRot | Model::MisdirectedWrite | Model::PhantomWrite => damage(model),
             Model::FullDisk | Model::FailingSync => refusals(model),
             Model::ClockSkew | Model::ClockDrift | Model::ClockJump | Model::ClockCorrection => {
-                clocks(model)
+                clocks(model);
             }
         }
     }
@@ -208,18 +208,18 @@ fn unsynced(model: Model) {
 fn messages(model: Model) {
     match model {
         Model::SendOmission => {
-            let mut world = after(Fault::SendOmission(N1, MILLION));
+            let mut world = after(&Fault::SendOmission(N1, MILLION));
             assert!(!arrives(&mut world, N1) && arrives(&mut world, N3));
         }
         Model::ReceiveOmission => {
-            let mut world = after(Fault::ReceiveOmission(N2, MILLION));
+            let mut world = after(&Fault::ReceiveOmission(N2, MILLION));
             assert!(!arrives(&mut world, N1) && arrives(&mut world, N2));
         }
         Model::Loss => {
-            let mut world = after(Fault::Loss(MILLION));
+            let mut world = after(&Fault::Loss(MILLION));
             assert!([N1, N2, N3].into_iter().all(|node| !arrives(&mut world, node)));
         }
-        Model::Duplication => assert_eq!(ball(&mut after(Fault::Duplicate(MILLION)), N1, 1).1, 2),
+        Model::Duplication => assert_eq!(ball(&mut after(&Fault::Duplicate(MILLION)), N1, 1).1, 2),
         Model::Reordering => {
             let reordered = |mut world: World<Toys>| {
                 (0..50).for_each(|_| drop(world.request(N1, Ask::Throw(1))));
@@ -227,12 +227,12 @@ fn messages(model: Model) {
                 world.counters().reordered
             };
             assert_eq!(reordered(toys(1)), 0);
-            assert!(reordered(after(Fault::Reorder(MILLION))) > 5);
+            assert!(reordered(after(&Fault::Reorder(MILLION))) > 5);
         }
         // What lies do to a protocol: `byzantine::tests`.
         _ => {
             let how = Byzantine { forge_ppm: MILLION, ..Byzantine::default() };
-            let mut world = after(Fault::Byzantine(N1, how));
+            let mut world = after(&Fault::Byzantine(N1, how));
             ball(&mut world, N1, 1);
             ball(&mut world, N2, 1);
             assert_eq!((world.counters().forgeries, world.liars()), (1, set(&[N1])));
@@ -243,7 +243,7 @@ fn messages(model: Model) {
 fn times(model: Model) {
     match model {
         Model::SlowProcess => {
-            let mut world = after(Fault::SlowNode(N2, long()));
+            let mut world = after(&Fault::SlowNode(N2, long()));
             assert!(takes(&mut world, N1, 2) >= LONG && takes(&mut world, N3, 1) < LONG);
         }
         Model::Pause => {
@@ -253,10 +253,10 @@ fn times(model: Model) {
             assert!(takes(&mut world, N1, 2) < LONG, "it goes on");
         }
         Model::SlowLink => {
-            let mut world = after(Fault::SlowLink(N1, N2, long()));
+            let mut world = after(&Fault::SlowLink(N1, N2, long()));
             assert!(takes(&mut world, N1, 1) >= LONG && takes(&mut world, N2, 1) < LONG);
         }
-        Model::Delay => assert!(takes(&mut after(Fault::Delay(long())), N1, 1) >= LONG),
+        Model::Delay => assert!(takes(&mut after(&Fault::Delay(long())), N1, 1) >= LONG),
         _ => {
             let synced = |mut world: World<Toys>| {
                 store(&mut world, 7);
@@ -269,7 +269,7 @@ fn times(model: Model) {
                 first(|what| matches!(what, What::Synced { .. })).since(written)
             };
             assert!(synced(toys(1)) < LONG);
-            assert!(synced(after(Fault::SlowDisk(N1, long()))) >= LONG);
+            assert!(synced(after(&Fault::SlowDisk(N1, long()))) >= LONG);
         }
     }
 }
@@ -281,10 +281,10 @@ fn open(world: &mut World<Toys>) -> [bool; 3] {
 
 fn links(model: Model) {
     let mut world = match model {
-        Model::Partition => after(Fault::Isolate(set(&[N1]))),
-        Model::AsymmetricPartition => after(Fault::OneWay(set(&[N1]), set(&[N2, N3]))),
-        Model::PartialPartition => after(Fault::Bridge { bridge: N3, half: set(&[N1]) }),
-        _ => after(Fault::Clog(N1, N2)),
+        Model::Partition => after(&Fault::Isolate(set(&[N1]))),
+        Model::AsymmetricPartition => after(&Fault::OneWay(set(&[N1]), set(&[N2, N3]))),
+        Model::PartialPartition => after(&Fault::Bridge { bridge: N3, half: set(&[N1]) }),
+        _ => after(&Fault::Clog(N1, N2)),
     };
     let expected =
         if model == Model::Partition { [false, true, false] } else { [false, true, true] };
@@ -331,7 +331,7 @@ fn damage(model: Model) {
 
 fn refusals(model: Model) {
     let fault = if model == Model::FullDisk { Fault::FullDisk(N1) } else { Fault::FailSync(N1) };
-    let mut world = after(fault);
+    let mut world = after(&fault);
     // What has been made room for can still be written.
     let failed = (0..400).any(|round| {
         (0..100).for_each(|n| drop(world.request(N1, Ask::Store(round * 100 + n))));

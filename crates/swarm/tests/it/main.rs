@@ -1,6 +1,7 @@
 //! Whole clusters in the simulator: seeds that must pass, and planted bugs that must not.
 #![expect(clippy::print_stdout, reason = "a story and a table are for whoever asked for them")]
 
+mod explore;
 mod mutants;
 mod seeds;
 mod shrinking;

@@ -18,6 +18,8 @@ pub(super) enum Kind {
     Set,
     Queue,
     Redis,
+    /// Strings that are appended to and read.
+    Text,
     /// Each key another kind.
     Mixed,
 }
@@ -130,7 +132,8 @@ impl Maker<'_> {
             Kind::Counter => self.counter(key, &mut held),
             Kind::Set => self.set(key, &mut held),
             Kind::Queue => self.queue(key, &mut held),
-            Kind::Redis => self.redis(key, &mut held),
+            Kind::Redis => self.redis(key, &mut held, false),
+            Kind::Text => self.redis(key, &mut held, true),
             Kind::Mixed => unreachable!("chosen above"),
         };
         self.state.insert(key.0, held);
@@ -141,7 +144,8 @@ impl Maker<'_> {
         match &held.value {
             None => ValueId::NIL,
             Some(text) => {
-                let n = std::str::from_utf8(text).ok().and_then(|text| text.parse().ok());
+                let n = std::str::from_utf8(text).ok().and_then(|text| text.parse::<i64>().ok());
+                let n = n.filter(|n| n.to_string().as_bytes() == &text[..]);
                 let value = n.map_or_else(|| Value::Text(text.clone()), Value::Int);
                 self.history.value(&value)
             }
@@ -216,10 +220,12 @@ impl Maker<'_> {
         Op::Enqueue { key, value: self.int(n) }
     }
 
-    fn redis(&mut self, key: KeyId, held: &mut Held) -> Op {
-        let n = self.prng.below(3).to_string();
+    fn redis(&mut self, key: KeyId, held: &mut Held, grows: bool) -> Op {
+        let n = ["0", "1", "00"][self.prng.index(3)].to_string();
         let value = Bytes::from(n.into_bytes());
         let command = match self.prng.below(11) {
+            0..=5 if grows => return Op::Read { key, value: Some(self.held(held)) },
+            _ if grows => Command::Append(value),
             0..=2 => return self.register(key, held, false),
             3 => Command::Get,
             4 => Command::SetNx(value),
@@ -238,7 +244,8 @@ impl Maker<'_> {
         let reply = replies.find(|reply| Kv.step(&held.value, &op, Some(reply)).is_some());
         let reply = reply.unwrap_or(next);
         held.value = Kv.step(&held.value, &op, Some(&reply)).expect("answered by the model");
-        let reply = Some(reply).filter(|_| self.prng.chance(9, 10));
+        let told = if grows { 2 } else { 9 };
+        let reply = Some(reply).filter(|_| self.prng.chance(told, 10));
         self.history.redis.push((command, reply));
         Op::Redis { key, command: u32::try_from(self.history.redis.len()).unwrap() - 1 }
     }

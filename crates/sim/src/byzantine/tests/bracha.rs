@@ -161,7 +161,7 @@ fn broadcast(
     if let Some((node, how)) = liar {
         world.apply(&Fault::Byzantine(node, how));
     }
-    world.request(SENDER, VALUE).ok().expect("it is up");
+    assert!(world.request(SENDER, VALUE).is_ok(), "it is up");
     let mut delivered = Vec::new();
     while let Some(event) = world.step() {
         if let Event::Output { node, output } = event {
