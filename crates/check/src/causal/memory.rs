@@ -30,11 +30,20 @@ pub(super) fn find(resolved: &Resolved, meter: &mut Meter<'_>) -> Result<Option<
     };
     let mut rank = vec![0; resolved.len()];
     order.iter().zip(0..).for_each(|(&node, at)| rank[node as usize] = at);
+    // The order of invocation serves better, if it is one: a store that has one order mostly has that.
+    let later = |(node, before): (u32, &[u32])| {
+        let txn = |node: u32| resolved.txn[node as usize];
+        before.iter().all(|&from| txn(from) < txn(node))
+    };
+    let ranks = match past.steps().all(later) {
+        true => vec![resolved.txn.clone(), rank],
+        false => vec![rank],
+    };
     let mut last = Last::new(key_count(resolved));
     for nodes in resolved.sessions() {
         let lists = versions(resolved, 1, |node| nodes.contains(&node));
         let mut process = Process { past: &past, nodes, lists, last: &mut last };
-        if !process.agrees(&rank, meter)?
+        if !process.agrees(&ranks, meter)?
             && let Some(found) = process.saturate(meter)?
         {
             return Ok(Some(found));
@@ -52,9 +61,9 @@ struct Process<'a> {
 }
 
 impl Process<'_> {
-    /// Whether everything derived for this process goes forward in one order known beforehand, so that there is
+    /// Whether everything derived for this process goes forward in one of some orders, as causes do, so that there is
     /// no cycle. The level of a node is the place of the first of the process's own nodes that it happened before.
-    fn agrees(&mut self, rank: &[u32], meter: &mut Meter<'_>) -> Result<bool, Spent> {
+    fn agrees(&mut self, ranks: &[Vec<u32>], meter: &mut Meter<'_>) -> Result<bool, Spent> {
         let resolved = self.past.resolved;
         let levels: Vec<Cell<u32>> = vec![Cell::new(NEVER); resolved.len()];
         let level = |node: u32| &levels[node as usize];
@@ -71,14 +80,16 @@ impl Process<'_> {
             if self.nodes.clone().any(|node| level(node).get() != resolved.place(node)) {
                 return Ok(false);
             }
-            let (mut forward, mut lowered) = (true, false);
+            let (mut forward, mut lowered) = (vec![true; ranks.len()], false);
             let mut arc = |arc: &Derived| {
                 let Derived { from, to, .. } = *arc;
                 if to == INIT {
-                    forward = false;
+                    forward.fill(false);
                 } else if from != to && level(to).get() != NEVER {
-                    forward &=
-                        rank[from as usize] < rank[to as usize] || planted::is(Bug::AlwaysForward);
+                    for (rank, forward) in ranks.iter().zip(&mut forward) {
+                        *forward &= rank[from as usize] < rank[to as usize]
+                            || planted::is(Bug::AlwaysForward);
+                    }
                     if level(from).get() > level(to).get() {
                         level(from).set(level(to).get());
                         lowered = !planted::is(Bug::NotLowered);
@@ -90,6 +101,7 @@ impl Process<'_> {
                 self.derive(session, |node| level(node).get(), |found| arc(&found));
                 meter.tick(self.work(), || self.how_far())?;
             }
+            let forward = forward.contains(&true);
             if !forward || !lowered {
                 return Ok(forward);
             }
