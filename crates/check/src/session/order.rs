@@ -106,8 +106,8 @@ impl Graph {
         self.edges.extend_from_slice(edges);
     }
 
-    /// The place of each version in an order that all edges allow, of those that they leave open the one that comes first in
-    /// the history first; none if there is a cycle.
+    /// The place of each version in an order that all edges allow, of those that they leave open the one that comes
+    /// first in the history first; none if there is a cycle.
     pub(super) fn rank(&self) -> Option<Vec<u32>> {
         let (starts, out) = by_start(self.nodes, &self.edges);
         let mut degree = vec![0_u32; self.nodes];

@@ -139,8 +139,8 @@ fn a_violation_is_drawn() {
     expect(&check(&stale, &["--html", nowhere]), 73, &["no/such/folder"]);
 }
 
-/// Swaps of few values, all at the same time: to place them all is to walk every arc of a graph once, and where that cannot
-/// be done a search has much to try.
+/// Swaps of few values, all at the same time: to place them all is to walk every arc of a graph once, and where that
+/// cannot be done a search has much to try.
 fn nasty(count: u64) -> String {
     let mut prng = Prng::new(7);
     let start = r#"{"process":0,"invoked":0,"returned":1000,"op":["set","x","0"],"ok":"done"}"#;
