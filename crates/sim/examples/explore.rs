@@ -1,8 +1,5 @@
 //! The explorer's speed on small protocols (docs/explorer.md): `cargo run --release -p sim --example explore`.
-#![expect(
-    clippy::print_stdout,
-    reason = "a measurement: figures on stdout"
-)]
+#![expect(clippy::print_stdout, reason = "a measurement: figures on stdout")]
 
 extern crate alloc;
 
