@@ -256,8 +256,6 @@ pub(crate) enum SimVerb {
         /// How many runs of each kind
         #[arg(long, default_value_t = 6)]
         runs: u64,
-        #[arg(long)]
-        w: Option<usize>,
     },
     /// Take every schedule of a small group of bare cores
     ///

@@ -22,7 +22,7 @@ use std::process::ExitCode;
 pub(crate) fn run(args: &Sim) -> Result<ExitCode, Failure> {
     match &args.verb {
         SimVerb::Run(args) => campaign::run(args),
-        SimVerb::Bench { runs, w } => bench::run(*runs, *w),
+        SimVerb::Bench { runs } => bench::run(*runs),
         SimVerb::Explore(args) => explore::run(args),
         SimVerb::Replay(args) => Ok(replay::run(args)),
         SimVerb::Merge { dir } => {

@@ -25,12 +25,6 @@ impl Raft {
             out.output_early(Output::ReadRefused { context, leader });
             return Ok(());
         }
-        if self.config.planted.is(Mutant::ReadJoinsRound)
-            && let Some((_, _, reads)) = state.reads.asked.back_mut()
-        {
-            reads.push(context);
-            return Ok(());
-        }
         state.reads.waiting.push(context);
         self.ask_round(out);
         Ok(())

@@ -37,8 +37,6 @@ pub enum Mutant {
     ReadAtFollower,
     /// raft: a leader that gives up answers the reads whose round was not confirmed.
     ReadAfterStepDown,
-    /// raft: a read joins the heartbeat round that is under way already.
-    ReadJoinsRound,
     /// node: a read of a key that is due does not wait until its expiry is committed.
     ReadBeforeExpiry,
     /// node: keys whose prefix became a keyspace are not fenced.

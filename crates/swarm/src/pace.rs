@@ -20,11 +20,13 @@ const fn ms(millis: u64) -> Duration {
 }
 
 impl Pace {
-    /// What the plan is made from. Without a workload of the caller's, the seed counts through all.
+    /// What the plan is made from. Without a workload of the caller's, the steady ones go
+    /// through all, and the saturated ones read and write registers.
     pub(crate) fn draw(self, seed: u64, options: &Options) -> Draw {
         let counted = usize::try_from(seed % Workload::ALL.len() as u64).expect("few workloads");
         let steady = self == Pace::Steady;
-        let workload = options.workload.unwrap_or(Workload::ALL[counted]);
+        let usual = if steady { Workload::ALL[counted] } else { Workload::Registers };
+        let workload = options.workload.unwrap_or(usual);
         // Where expiry is judged, clocks must not jump.
         let clock_jump = if workload == Workload::Expiry { 0 } else { 2 };
         let faults = NemesisConfig { clock_jump, ..NemesisConfig::default() };
