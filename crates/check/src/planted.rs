@@ -24,6 +24,8 @@ pub(crate) enum Bug {
     MemoWithoutState,
     /// The memo forgets what was used up.
     MemoWithoutUsed,
+    /// What was not tried right after something faded is taken to fail for whoever comes there.
+    FadedFailsAll,
     /// A failed compare-and-set is taken to say nothing.
     FailedSaysNothing,
     /// What is still needed is never left, although somebody could bring it back.

@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::map::{self, BELOW, Options};
-use crate::{Judgement, Level};
+use crate::planted::{self, Bug};
+use crate::{Judgement, Level, order};
 use std::collections::BTreeSet;
 
 const SEEDS: u64 = 5;
@@ -89,4 +90,27 @@ fn what_a_flaw_breaks_fails() {
             assert!(found.contains(&(flaw, *level)), "nobody says that {flaw:?} breaks {level}");
         }
     }
+}
+
+/// Few values, so that many operations of unknown outcome could explain the same read.
+#[test]
+fn unknown_writes_of_few_values_explain_all() {
+    let fails = |seeds: std::ops::Range<u64>| {
+        seeds.into_iter().find(|seed| {
+            let shape = Shape {
+                keys: 1,
+                reads: 333,
+                unknown: 200,
+                failed: 0,
+                values: Some(4),
+                ..Shape::new(Kind::CasRegister, 60)
+            };
+            let found =
+                order::judge(&history(&shape, *seed), Level::Linearizable, &mut BUDGET.clone());
+            matches!(found, Judgement::Fails(_))
+        })
+    };
+    assert_eq!(fails(0..300), None, "a serial history is judged not linearizable");
+    let found = planted::with(Bug::FadedFailsAll, || fails(82..83));
+    assert_eq!(found, Some(82), "the planted bug shows no more in this seed");
 }
