@@ -59,7 +59,7 @@ fn shrinks(mutant: Mutant, most_faults: usize, most_requests: usize) {
     crate::quiet();
     let plan = failing(mutant);
     let first = run_plan(&plan, 0);
-    let shrunk = shrink(&plan, 500, &mut |_| {}).expect("it fails");
+    let shrunk = shrink(&plan, 1_000, &mut |_| {}).expect("it fails");
     let small = shrunk.plan;
     let (faults, requests) = (small.faults.len(), small.requests.len());
     assert!(faults <= most_faults, "{mutant:?}: {faults} of {} faults", plan.faults.len());
@@ -83,7 +83,8 @@ fn shrinks(mutant: Mutant, most_faults: usize, most_requests: usize) {
 
 #[test]
 fn a_read_from_a_follower_shrinks() {
-    shrinks(Mutant::ReadAtFollower, 4, 24);
+    // A race, whose timing hangs on what else is asked.
+    shrinks(Mutant::ReadAtFollower, 4, 80);
 }
 
 #[test]
