@@ -285,7 +285,7 @@ fn node_config(profile: Profile, nodes: u64, planted: Planted, prng: &mut Prng) 
         cluster: "swarm".into(),
         node: NodeId(1),
         members: (1..=nodes).map(member).collect(),
-        request_timeout: ms(prng.range(300, 2_000)),
+        request_timeout: ms(prng.range(600, 2_500)),
         requirepass: None,
         max_value: 1 << 20,
         // The less timeouts differ, the more often two nodes stand at once.
