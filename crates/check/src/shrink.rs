@@ -12,7 +12,7 @@ use crate::{Budget, Model, Operation, Outcome, Violation};
 
 type Op<M> = Operation<<M as Model>::Op, <M as Model>::Result>;
 
-/// Shrinks for as long as `budget` lasts. `operations` have no order; `stuck` is the furthest return.
+/// Shrinks for as long as `budget` lasts. `operations` have no order; `stuck` was in the way when most had a place.
 pub(crate) fn smallest<M: Model>(
     model: &M,
     operations: Vec<Op<M>>,
@@ -20,13 +20,19 @@ pub(crate) fn smallest<M: Model>(
     budget: &mut Budget,
 ) -> Violation<M::Op, M::Result> {
     let total = operations.len();
+    let at = operations[stuck].invoked;
+    let mut whole = operations.clone();
+    whole.sort_by_key(|op| op.invoked);
     let mut kept = up_to::<M>(model, operations, stuck);
     // The verdict stands; what is left to spend only makes it readable.
     budget.steps = budget.steps.max(2_000_000);
     let mut stuck = match check(model, &kept, budget) {
         Found::Nothing { stuck } => stuck,
-        Found::Order(_) => unreachable!("the beginning up to the furthest return has no order"),
-        Found::GaveUp { .. } => kept.len() - 1,
+        // Most had a place on another way than the one that came furthest in time: all of it is needed at first.
+        Found::Order(_) | Found::GaveUp { .. } => {
+            kept = whole;
+            kept.iter().position(|op| op.invoked == at).unwrap_or(kept.len() - 1)
+        }
     };
     loop {
         let before = kept.len();
