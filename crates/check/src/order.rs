@@ -24,6 +24,7 @@ mod parts;
 mod reason;
 mod settle;
 mod shrink;
+mod strings;
 mod undo;
 
 #[cfg(test)]

@@ -38,6 +38,10 @@ pub(crate) enum Bug {
     ShrinkAnything,
     /// Keys that one transaction touches are judged apart.
     KeysApart,
+    /// Of what is appended to a string, one may begin with another: the longer is taken for the shorter and more.
+    TokensBegin,
+    /// An append that was seen after two different values is taken to be where it was seen first.
+    FirstPlace,
     /// Components of a graph forget what can be reached from what they reached.
     NoLowLink,
     /// Of several who wrote a value the first is taken to be read from.

@@ -138,6 +138,12 @@ fn redis_commands() {
 }
 
 #[test]
+fn strings_whose_values_name_their_order() {
+    many(Kind::Tokens, Shape::Single, 4_000);
+    many(Kind::Tokens, Shape::Units, 2_000);
+}
+
+#[test]
 fn objects_of_every_kind_together() {
     many(Kind::Mixed, Shape::Units, 1_500);
 }

@@ -20,6 +20,8 @@ pub(super) enum Kind {
     Redis,
     /// Strings that are appended to and read.
     Text,
+    /// Strings that are put, appended to and read; mostly none of what they are made of begins with another.
+    Tokens,
     /// Each key another kind.
     Mixed,
 }
@@ -140,6 +142,7 @@ impl Maker<'_> {
             Kind::Queue => self.queue(key, &mut held),
             Kind::Redis => self.redis(key, &mut held, false),
             Kind::Text => self.redis(key, &mut held, true),
+            Kind::Tokens => self.tokens(key, &mut held),
             Kind::Mixed => unreachable!("chosen above"),
         };
         self.state.insert(key.0, held);
@@ -226,6 +229,42 @@ impl Maker<'_> {
         Op::Enqueue { key, value: self.int(n) }
     }
 
+    fn tokens(&mut self, key: KeyId, held: &mut Held) -> Op {
+        if self.prng.chance(1, 2) {
+            if self.prng.chance(1, 2) {
+                return Op::Read { key, value: Some(self.held(held)) };
+            }
+            return self.command(key, Command::Get, Some(Reply::Value(held.value.clone())));
+        }
+        let n = self.some(true);
+        let token = match self.mix {
+            0 => ["1", "0", "10", "01"][self.prng.index(4)].to_string(),
+            _ => format!("{n}."),
+        };
+        let token = Bytes::from(token.into_bytes());
+        let mut next = held.value.as_ref().map_or_else(Vec::new, |text| text.to_vec());
+        next.extend_from_slice(&token);
+        match self.prng.below(6) {
+            0 => {
+                held.value = Some(token);
+                Op::Write { key, value: self.held(held) }
+            }
+            1 => {
+                held.value = Some(token.clone());
+                self.command(key, Command::Set(token), Some(Reply::Done))
+            }
+            _ => {
+                held.value = Some(Bytes::from(next));
+                self.command(key, Command::Append(token), None)
+            }
+        }
+    }
+
+    fn command(&mut self, key: KeyId, command: Command, reply: Option<Reply>) -> Op {
+        self.history.redis.push((command, reply));
+        Op::Redis { key, command: u32::try_from(self.history.redis.len()).unwrap() - 1 }
+    }
+
     fn redis(&mut self, key: KeyId, held: &mut Held, grows: bool) -> Op {
         let n = ["0", "1", "00"][self.prng.index(3)].to_string();
         let value = Bytes::from(n.into_bytes());
@@ -291,7 +330,13 @@ impl Maker<'_> {
         let donor = lines[other].4.clone();
         for op in &mut lines[at].4 {
             match op {
-                Op::Read { value: seen, .. } => *seen = Some(value),
+                Op::Read { key, value: seen } => {
+                    let read = donor.iter().find_map(|from| match *from {
+                        Op::Read { key: of, value } if of == *key => value,
+                        _ => None,
+                    });
+                    *seen = read.or(Some(value));
+                }
                 Op::Dequeue { value: seen @ Some(_), .. } => *seen = Some(value),
                 Op::Count { value: seen, .. } => *seen = Some(self.int(n)),
                 Op::Cas { done, .. } => *done = done.map(|done| !done),
@@ -307,7 +352,15 @@ impl Maker<'_> {
                 }
                 Op::Redis { command, .. } => {
                     let reply = &mut self.history.redis[*command as usize].1;
-                    *reply = reply.as_ref().map(|_| Reply::Int(n));
+                    *reply = match reply.take() {
+                        // The beginning is lost.
+                        Some(Reply::Value(Some(text))) if text.contains(&b'.') => {
+                            let rest = text.splitn(2, |byte| *byte == b'.').last();
+                            let rest = rest.filter(|rest| !rest.is_empty());
+                            Some(Reply::Value(rest.map(Bytes::from)))
+                        }
+                        reply => reply.map(|_| Reply::Int(n)),
+                    };
                 }
                 _ => {}
             }
