@@ -87,6 +87,14 @@ impl<'h> Shrinker<'h> {
         None
     }
 
+    /// Whether a violation is among these, as far as it can be told of them alone.
+    pub(super) fn among(&self, mut numbers: Vec<usize>, budget: &Budget) -> Option<Vec<usize>> {
+        numbers.sort_unstable();
+        numbers.dedup();
+        let kept = self.needs.closed(numbers);
+        self.has_none(&kept, &mut self.attempt(budget)).then_some(kept)
+    }
+
     fn end(&self, stuck: usize) -> u64 {
         self.history.txns[stuck].returned
     }
