@@ -435,7 +435,14 @@ impl<O: Object> Search<O> {
     }
 
     fn place(&mut self, item: u32) -> bool {
+        let unknown = self.spans[item as usize].class.is_some();
+        let before = if unknown { self.object.print() } else { 0 };
         if !self.enabled(item) || !self.object.place(item as usize) {
+            return false;
+        }
+        // What need not have happened and changes nothing did not.
+        if unknown && self.object.print() == before {
+            self.object.undo(item as usize);
             return false;
         }
         self.placed[item as usize] = true;
