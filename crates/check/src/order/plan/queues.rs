@@ -64,7 +64,9 @@ fn elements(board: &Board<'_>, steps: &[Step], spans: &[Span]) -> Option<(Vec<El
 pub(super) fn plan(board: &Board<'_>, steps: &[Step], spans: &[Span]) -> Plan {
     let Some((mut elements, blind)) = elements(board, steps, spans) else { return Plan::None };
     let invoked = |item: &u32| spans[*item as usize].invoked;
-    take(&mut elements, &blind, &invoked);
+    let empty = |at: &usize| matches!(steps[*at], Step::Dequeue { slot: EMPTY, .. });
+    let empty = (0..steps.len()).filter(empty).map(|at| (spans[at].invoked, spans[at].returned));
+    take(&mut elements, &blind, empty, &invoked);
     let (gone, mut stay): (Vec<Element>, Vec<Element>) =
         elements.into_iter().partition(|element| element.dequeue.is_some());
     stay.sort_by_key(|element| element.came.0);
@@ -81,13 +83,16 @@ pub(super) fn plan(board: &Board<'_>, steps: &[Step], spans: &[Span]) -> Plan {
 }
 
 /// Gives those that must have left, although nobody tells, to dequeues of unknown outcome: those that must have left
-/// first to those that began first.
-fn take(elements: &mut [Element], blind: &[u32], invoked: &dyn Fn(&u32) -> u64) {
-    let mut later: Vec<(u64, u64)> = elements
-        .iter()
-        .filter(|element| element.dequeue.is_some())
-        .map(|element| (element.came.0, element.left.1))
-        .collect();
+/// first to those that began first. They must have if what came later left, or the queue was seen `empty` later.
+fn take(
+    elements: &mut [Element],
+    blind: &[u32],
+    empty: impl Iterator<Item = (u64, u64)>,
+    invoked: &dyn Fn(&u32) -> u64,
+) {
+    let gone = elements.iter().filter(|element| element.dequeue.is_some());
+    let mut later: Vec<(u64, u64)> =
+        gone.map(|element| (element.came.0, element.left.1)).chain(empty).collect();
     later.sort_unstable();
     // The earliest end among those that came so late or later.
     let mut ends: Vec<u64> = later.iter().map(|(_, left)| *left).collect();
