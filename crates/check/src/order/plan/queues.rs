@@ -73,7 +73,15 @@ pub(super) fn plan(board: &Board<'_>, steps: &[Step], spans: &[Span]) -> Plan {
     match in_line(&gone) {
         Ok(order) => {
             let all: Vec<Element> = order.into_iter().map(|at| gone[at]).chain(stay).collect();
-            Plan::Order(merged(&all))
+            let mut order = merged(&all);
+            // Dequeues of unknown outcome are equal: those that began first are used first.
+            let mut used = blind.iter();
+            for item in &mut order {
+                if spans[*item as usize].class.is_some() {
+                    *item = *used.next().expect("no more than there are");
+                }
+            }
+            Plan::Order(order)
         }
         Err(pair) => {
             let items = pair.into_iter().flat_map(|at| [Some(gone[at].enqueue), gone[at].dequeue]);
