@@ -254,7 +254,10 @@ impl<O: Object> Search<O> {
     }
 
     /// Tries this order first, wherever it can be followed: each item at most once, not all need be there.
-    pub(crate) fn follow(&mut self, items: Vec<u32>) {
+    pub(crate) fn follow(&mut self, mut items: Vec<u32>) {
+        if planted::is(Bug::WrongGuide) {
+            items.reverse();
+        }
         let mut place = vec![END; self.spans.len()];
         items.iter().zip(0..).for_each(|(item, at)| place[*item as usize] = at);
         self.guide = Guide { items, place, next: 0 };
@@ -436,12 +439,13 @@ impl<O: Object> Search<O> {
 
     fn place(&mut self, item: u32) -> bool {
         let unknown = self.spans[item as usize].class.is_some();
-        let before = if unknown { self.object.print() } else { 0 };
+        let idle = unknown || planted::is(Bug::IdleNever) && !self.object.is_read(item as usize);
+        let before = if idle { self.object.print() } else { 0 };
         if !self.enabled(item) || !self.object.place(item as usize) {
             return false;
         }
         // What need not have happened and changes nothing did not.
-        if unknown && self.object.print() == before {
+        if idle && self.object.print() == before {
             self.object.undo(item as usize);
             return false;
         }

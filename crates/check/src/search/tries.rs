@@ -20,6 +20,10 @@ impl<O: Object> Search<O> {
                     };
                     self.turn(at, next);
                     let item = self.guided(horizon);
+                    if item.is_some() && planted::is(Bug::OnlyGuide) {
+                        self.turn(at, Phase::OtherUnknown);
+                        self.frames[at].cursor = u32::try_from(self.classes.len()).unwrap_or(0);
+                    }
                     item.is_some_and(|item| self.heard(at, item) && self.place(item))
                 }
                 Phase::Target => {

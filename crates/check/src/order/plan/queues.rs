@@ -4,6 +4,7 @@
 
 use super::super::board::{ANY, Board, EMPTY, Step};
 use super::Plan;
+use crate::planted::{self, Bug};
 use crate::search::{NEVER, Span};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -115,6 +116,7 @@ fn take(
         }
     }
     lost.sort_unstable();
+    lost.retain(|_| !planted::is(Bug::NothingTaken));
     for ((end, at), item) in lost.into_iter().zip(blind) {
         elements[at].dequeue = Some(*item);
         elements[at].left = (invoked(item), end.max(invoked(item)));
@@ -147,11 +149,13 @@ fn in_line(gone: &[Element]) -> Result<Vec<usize>, [usize; 2]> {
         while let Some(at) =
             by_came.get(next).filter(|at| gone[**at].came.0 <= gone[earliest].came.1)
         {
-            ready.push(Reverse((gone[*at].left.0, *at)));
+            let Element { came, left, .. } = gone[*at];
+            let first = if planted::is(Bug::FirstCame) { came.0 } else { left.0 };
+            ready.push(Reverse((first, *at)));
             next += 1;
         }
         match ready.pop() {
-            Some(Reverse((left, at))) if left <= gone[leaves].left.1 => {
+            Some(Reverse((_, at))) if gone[at].left.0 <= gone[leaves].left.1 => {
                 taken[at] = true;
                 order.push(at);
             }

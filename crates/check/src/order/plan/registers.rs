@@ -4,6 +4,7 @@
 
 use super::super::board::{Board, Step};
 use super::Plan;
+use crate::planted::{self, Bug};
 use crate::search::Span;
 
 const NONE: u32 = u32::MAX;
@@ -167,7 +168,8 @@ fn in_line(mut blocks: Vec<Block>, steps: &[Step], spans: &[Span]) -> Plan {
     // What is over before its last part begins needs all the time between; the others but a moment, the earliest.
     blocks.sort_by_key(|block| {
         let Block { invoked, returned, initial, .. } = *block;
-        (!initial, returned.min(invoked), returned < invoked)
+        let first = if planted::is(Bug::ZonesByReturn) { returned } else { returned.min(invoked) };
+        (!initial, first, returned < invoked)
     });
     let mut latest: Option<&Block> = None;
     for block in &blocks {

@@ -13,6 +13,8 @@ pub(super) enum Kind {
     /// No value is written twice.
     Unique,
     Cas,
+    /// Compare-and-sets that mostly expect what is there, and no value is written twice.
+    UniqueCas,
     List,
     Counter,
     Set,
@@ -135,7 +137,8 @@ impl Maker<'_> {
         let mut held = self.state.remove(&key.0).unwrap_or_default();
         let op = match kind {
             Kind::Register | Kind::Unique => self.register(key, &mut held, kind == Kind::Unique),
-            Kind::Cas => self.cas(key, &mut held),
+            Kind::Cas => self.cas(key, &mut held, false),
+            Kind::UniqueCas => self.cas(key, &mut held, true),
             Kind::List => self.list(key, &mut held),
             Kind::Counter => self.counter(key, &mut held),
             Kind::Set => self.set(key, &mut held),
@@ -171,11 +174,13 @@ impl Maker<'_> {
         Op::Write { key, value }
     }
 
-    fn cas(&mut self, key: KeyId, held: &mut Held) -> Op {
+    fn cas(&mut self, key: KeyId, held: &mut Held, unique: bool) -> Op {
         if self.prng.chance(1, 2) {
-            return self.register(key, held, false);
+            return self.register(key, held, unique);
         }
-        let (from, to) = (self.some(false), self.some(false));
+        let (from, to) = (self.some(false), self.some(unique));
+        // What was written last, or before that.
+        let from = if unique { self.fresh - 1 - from } else { from };
         let (from, to) = (self.int(from), self.int(to));
         let done = held.value == text_of(self.history.name_of(from));
         if done {
