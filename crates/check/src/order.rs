@@ -134,10 +134,7 @@ fn judge_part(
             .map(|compiled| Search::new(compiled.board, Precedence::RealTime, compiled.spans));
     }
     let holds = || if compiled.loose { Part::Loose } else { Part::Holds };
-    let plan = match precedence {
-        Precedence::RealTime => plan::plan(&compiled.board, &compiled.spans),
-        Precedence::Process | Precedence::Nothing => Plan::None,
-    };
+    let plan = plan::plan(&compiled.board, &compiled.spans, precedence);
     let mut search = Search::new(compiled.board, precedence, compiled.spans);
     let fails = |shrinker: &Shrinker<'_>, numbers: Vec<usize>, budget: &Budget| {
         let core = shrinker.smallest(numbers, budget);

@@ -114,16 +114,24 @@ pub(super) const CASES: &[Case] = &[
         sizes: &[90, 200],
         ..case("etcd logs of Jepsen: 5 clients, 5 values, 20 % unknown", LINEARIZABLE, etcd)
     },
-    up_to(
-        TO_TEN_THOUSAND,
-        with(
-            Flaw::StaleRead,
-            case("CAS registers, 10 clients, a stale read", LINEARIZABLE, |n| {
-                plain(Kind::CasRegister, n)
-            }),
-        ),
+    with(
+        Flaw::StaleRead,
+        case("CAS registers, 10 clients, a stale read", LINEARIZABLE, |n| {
+            plain(Kind::CasRegister, n)
+        }),
     ),
     case("CAS registers, 10 clients", LINEARIZABLE, |n| plain(Kind::CasRegister, n)),
+    case("CAS registers, 50 clients, 20 % unknown", LINEARIZABLE, |n| Shape {
+        clients: 50,
+        unknown: 200,
+        ..plain(Kind::CasRegister, n)
+    }),
+    with(
+        Flaw::LostUpdate,
+        case("CAS registers, 10 clients, a lost update", LINEARIZABLE, |n| {
+            plain(Kind::CasRegister, n)
+        }),
+    ),
     Case {
         seeds: Some(20),
         sizes: &[350],
@@ -165,6 +173,15 @@ pub(super) const CASES: &[Case] = &[
     case("sets, 10 clients", LINEARIZABLE, |n| plain(Kind::Set, n)),
     case("lists, 10 clients", LINEARIZABLE, |n| plain(Kind::List, n)),
     case("queues, 10 clients", LINEARIZABLE, |n| plain(Kind::Queue, n)),
+    case("queues, 50 clients, 20 % unknown", LINEARIZABLE, |n| Shape {
+        clients: 50,
+        unknown: 200,
+        ..plain(Kind::Queue, n)
+    }),
+    with(
+        Flaw::Duplicate,
+        case("queues, 10 clients, an element twice", LINEARIZABLE, |n| plain(Kind::Queue, n)),
+    ),
     up_to(
         TO_TEN_THOUSAND,
         case("registers of lagging followers", By::Order(Level::Sequential), |n| Shape {

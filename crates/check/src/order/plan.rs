@@ -7,7 +7,7 @@ mod queues;
 mod registers;
 
 use super::board::{Board, Kind, Step};
-use crate::search::Span;
+use crate::search::{Precedence, Span};
 
 /// What was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,8 +20,10 @@ pub(super) enum Plan {
     None,
 }
 
-/// Only for an order by real time.
-pub(super) fn plan(board: &Board<'_>, spans: &[Span]) -> Plan {
+pub(super) fn plan(board: &Board<'_>, spans: &[Span], precedence: Precedence) -> Plan {
+    if precedence != Precedence::RealTime {
+        return Plan::None;
+    }
     let ([cell], true) =
         (&board.cells[..], board.units.iter().all(|unit| unit.to - unit.from == 1))
     else {

@@ -1,8 +1,8 @@
 //! Strings whose values name their own order.
 //!
 //! If all that is put and appended to a string differs, and nothing of it begins with another, a value can be made in
-//! one way only: it tells what was put and appended, and in which order. Such a string is a register of unique values: what
-//! was put or appended last stands for the value, an append that was seen is a compare-and-set from what was there
+//! one way only: it tells what was put and appended, and in which order. Such a string is a register of unique values:
+//! what was put or appended last stands for the value, an append that was seen is a compare-and-set from what was there
 //! before it, and whatever nobody saw writes one and the same value that nobody reads.
 
 use super::board::{Kind, Step};

@@ -1,6 +1,6 @@
-//! Queues: elements leave in the order in which they came. Two can have no order only if one was in before the other came
-//! and left after the other had left (Henzinger, Sezgin and Vafeiadis, "Aspect-oriented linearizability proofs", CONCUR
-//! 2013: VOrd); if no two are such, whichever may be first in both respects is.
+//! Queues: elements leave in the order in which they came. Two can have no order only if one was in before the other
+//! came and left after the other had left (Henzinger, Sezgin and Vafeiadis, "Aspect-oriented linearizability proofs",
+//! CONCUR 2013: VOrd); if no two are such, whichever may be first in both respects is.
 
 use super::super::board::{ANY, Board, EMPTY, Step};
 use super::Plan;
@@ -33,10 +33,10 @@ fn elements(board: &Board<'_>, steps: &[Step], spans: &[Span]) -> Option<(Vec<El
                 }
                 blind.push(item);
             }
-            Step::Dequeue { slot, .. } if slot != EMPTY && must => {
-                if dequeues[slot as usize].replace(item).is_some() {
-                    return None;
-                }
+            Step::Dequeue { slot, .. }
+                if slot != EMPTY && must && dequeues[slot as usize].replace(item).is_some() =>
+            {
+                return None;
             }
             _ => {}
         }

@@ -81,7 +81,7 @@ pub(super) fn plan(board: &Board<'_>, steps: &[Step], spans: &[Span]) -> Plan {
             return Plan::Conflict(both.chain((maker != NONE).then_some(maker)).collect());
         }
         *next = item;
-        if maker != NONE && !(must(&maker) && !open(maker)) {
+        if maker != NONE && (!must(&maker) || open(maker)) {
             happened.push(maker);
         }
     }

@@ -28,7 +28,7 @@ fn shape(kind: generate::Kind) -> generate::Shape {
 fn is_planned(history: &Transactions) -> bool {
     parts(history, Precedence::RealTime).iter().all(|part| {
         let compiled = compile(history, part, Precedence::RealTime).expect("a good history");
-        matches!(plan::plan(&compiled.board, &compiled.spans), Plan::Order(_))
+        matches!(plan::plan(&compiled.board, &compiled.spans, Precedence::RealTime), Plan::Order(_))
     })
 }
 
