@@ -36,6 +36,8 @@ pub(crate) enum Bug {
     QueueTouches,
     /// A write is left out of a violation although it was read.
     ShrinkAnything,
+    /// What somebody took from a queue, nobody knows what, is taken to be nothing that is kept.
+    BlindTakesNone,
     /// Keys that one transaction touches are judged apart.
     KeysApart,
     /// Of what is appended to a string, one may begin with another: the longer is taken for the shorter and more.

@@ -1,7 +1,8 @@
 //! Which transactions may be left out of a history without making a good one bad.
 //!
 //! A read always. A write only together with all that saw it. What looks at more than one value (a failed
-//! compare-and-set, a count, a Redis command) only ever with all the writes of its key there.
+//! compare-and-set, a count, a Redis command) only ever with all the writes of its key there, and what may have been taken
+//! from a queue by nobody knows whom only with the whole queue.
 
 use super::compile::changes_nothing;
 use crate::names::Table;
@@ -37,6 +38,8 @@ pub(super) struct Needs<'h> {
     precedence: Precedence,
     /// Keys of which only the whole can be looked at.
     whole: Table<u32, ()>,
+    /// Queues of which something took nobody knows what.
+    blind: Table<u32, ()>,
     by_value: Table<(u32, u32), Vec<usize>>,
     by_key: Table<u32, Vec<usize>>,
     /// Who saw a value.
@@ -53,15 +56,18 @@ impl<'h> Needs<'h> {
             history,
             precedence,
             whole: Table::default(),
+            blind: Table::default(),
             by_value: Table::default(),
             by_key: Table::default(),
             seen: Table::default(),
         };
         for number in numbers {
             for op in history.ops(*number) {
-                if matches!(op, Op::Redis { .. } | Op::Dequeue { value: None, .. }) {
-                    needs.whole.insert(op.key().0, ());
-                }
+                match op {
+                    Op::Redis { .. } => needs.whole.insert(op.key().0, ()),
+                    Op::Dequeue { value: None, .. } => needs.blind.insert(op.key().0, ()),
+                    _ => None,
+                };
             }
         }
         for number in numbers {
@@ -97,7 +103,10 @@ impl<'h> Needs<'h> {
                 all.extend((!blind).then_some(Need::Whole(key)));
                 continue;
             }
+            let taken = |value: ValueId| !self.blind.contains_key(&key.0) || self.left(key, value);
             match *op {
+                Op::Dequeue { value: None, .. } => all.push(Need::Whole(key)),
+                Op::Enqueue { value, .. } if !taken(value) => all.push(Need::Whole(key)),
                 Op::Read { value: Some(value), .. }
                 | Op::Dequeue { value: Some(value), .. }
                 | Op::Enqueue { value, .. }
@@ -119,6 +128,27 @@ impl<'h> Needs<'h> {
             }
         }
         all
+    }
+
+    /// Whether it is known who took an element that was enqueued once: then nobody else did.
+    fn left(&self, key: KeyId, value: ValueId) -> bool {
+        let mut makers = self.makers(Need::Value(key, value)).to_vec();
+        makers.dedup();
+        let (mut came, mut left, mut unknown) = (0, 0, 0);
+        for (number, op) in makers
+            .iter()
+            .flat_map(|number| self.history.ops(*number).iter().map(|op| (*number, op)))
+        {
+            let certain = self.history.txns[number].fate == Fate::Committed;
+            match *op {
+                Op::Enqueue { key: of, value: it } if (of, it) == (key, value) => came += 1,
+                Op::Dequeue { key: of, value: Some(it) } if (of, it) == (key, value) => {
+                    *(if certain { &mut left } else { &mut unknown }) += 1;
+                }
+                _ => {}
+            }
+        }
+        (came, left, unknown) == (1, 1, 0) || planted::is(Bug::BlindTakesNone)
     }
 
     /// Whether transaction `number` changes anything.

@@ -2,6 +2,7 @@
 
 mod draw;
 mod mutants;
+mod needs;
 mod plan;
 mod stories;
 mod twin;

@@ -85,7 +85,14 @@ pub(super) fn plan(board: &Board<'_>, steps: &[Step], spans: &[Span]) -> Plan {
             Plan::Order(order)
         }
         Err(pair) => {
-            let items = pair.into_iter().flat_map(|at| [Some(gone[at].enqueue), gone[at].dequeue]);
+            // Best two of which it is known who took them: then nothing else need be looked at.
+            let known = |element: &&Element| {
+                element.dequeue.is_some_and(|item| spans[item as usize].class.is_none())
+            };
+            let known: Vec<Element> = gone.iter().filter(known).copied().collect();
+            let pair = in_line(&known)
+                .map_or_else(|pair| pair.map(|at| known[at]), |_| pair.map(|at| gone[at]));
+            let items = pair.iter().flat_map(|element| [Some(element.enqueue), element.dequeue]);
             Plan::Conflict(items.flatten().collect())
         }
     }

@@ -9,7 +9,7 @@ use crate::order::parts::parts;
 use crate::order::plan::{self, Plan};
 use crate::planted::{self, Bug};
 use crate::search::Precedence;
-use crate::txn::Transactions;
+use crate::txn::{Fate, Op, Transactions, ValueId};
 use crate::{Budget, Judgement, Level};
 use stdx::Prng;
 
@@ -96,5 +96,61 @@ fn what_has_no_order_is_found_at_once() {
             }
         }
         assert!(bad > 10, "{kind:?}: {bad}");
+    }
+}
+
+/// Two elements leave a queue in the wrong order, one after another.
+fn out_of_turn(history: &mut Transactions, seed: u64) -> bool {
+    let took = |number: usize, history: &Transactions| match *history.ops(number) {
+        [op @ Op::Dequeue { key, value: Some(value) }] if value != ValueId::NIL => {
+            Some((key, value, op)).filter(|_| history.txns[number].fate == Fate::Committed)
+        }
+        _ => None,
+    };
+    let came = |key, value, history: &Transactions| {
+        let enqueued = Op::Enqueue { key, value };
+        (0..history.txns.len()).find(|number| history.ops(*number).contains(&enqueued))
+    };
+    let before = |one: usize, other: usize, history: &Transactions| {
+        history.txns[one].returned < history.txns[other].invoked
+    };
+    let all: Vec<usize> =
+        (0..history.txns.len()).filter(|number| took(*number, history).is_some()).collect();
+    let start = Prng::new(seed).index(all.len());
+    for (at, one) in all.iter().copied().enumerate().skip(start) {
+        for other in all[at + 1..].iter().copied() {
+            let (first, second) = (took(one, history), took(other, history));
+            let (Some((key, a, first)), Some((of, b, second))) = (first, second) else { continue };
+            let enqueued = came(key, a, history).zip(came(of, b, history));
+            if key == of
+                && before(one, other, history)
+                && enqueued.is_some_and(|(a, b)| before(a, b, history))
+            {
+                let places = [one, other].map(|number| history.range(number).start);
+                history.change(places[0], second);
+                history.change(places[1], first);
+                return true;
+            }
+        }
+    }
+    false
+}
+
+#[test]
+fn elements_out_of_turn_are_found_at_once() {
+    for unknown in [0, 10, 200] {
+        let mut bad = 0;
+        for seed in 0..20 {
+            let shape = generate::Shape { unknown, ..shape(generate::Kind::Queue) };
+            let mut history = generate::history(&shape, seed);
+            if !out_of_turn(&mut history, seed) {
+                continue;
+            }
+            bad += 1;
+            let mut budget = Budget { steps: 20_000, ..Budget::default() };
+            let found = judge(&history, Level::Linearizable, &mut budget);
+            assert!(matches!(found, Judgement::Fails(_)), "{unknown} seed {seed}: {found:?}");
+        }
+        assert!(bad > 10, "{unknown}: {bad}");
     }
 }
