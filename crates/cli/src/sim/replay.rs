@@ -28,7 +28,7 @@ pub(crate) fn save(seed: u64, args: &SimRun) -> Result<(), Failure> {
                 out::line(format_args!("\nseed {seed}: {}", cut_down(&whole, &shrunk)));
                 plan = shrunk.plan;
             }
-            None => out::line(format_args!("\nseed {seed}: it does not fail any more")),
+            None => out::line(format_args!("\nseed {seed}: not cut down, as nothing failed")),
         }
     }
     let report = tell(&plan);
