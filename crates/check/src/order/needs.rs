@@ -1,8 +1,8 @@
 //! Which transactions may be left out of a history without making a good one bad.
 //!
 //! A read always. A write only together with all that saw it. What looks at more than one value (a failed
-//! compare-and-set, a count, a Redis command) only ever with all the writes of its key there, and what may have been taken
-//! from a queue by nobody knows whom only with the whole queue.
+//! compare-and-set, a count, a Redis command) only ever with all the writes of its key there, and what nobody
+//! knows to have been taken from a queue, or by whom, only with the whole queue.
 
 use super::compile::changes_nothing;
 use crate::names::Table;
