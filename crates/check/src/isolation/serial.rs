@@ -1,9 +1,9 @@
 //! An order of all transactions, one after the other, that the graph allows (Kahn 1962).
 //!
 //! If the versions of all keys are known, there is one unless the graph has a cycle. Where registers leave some
-//! order open, writers wait until nobody needs what they would overwrite. If that gets stuck, one that waits for readers
-//! who wait for it is put before the one that began what they read, and all begins anew ([`Deadlock`]); that may fail for
-//! no good reason, when it has taken too long.
+//! order open, writers wait until nobody needs what they would overwrite. If that gets stuck, one that waits for
+//! readers who wait for it is put before the one that began what they read, and all begins anew ([`Deadlock`]); that
+//! may fail for no good reason, when it has taken too long.
 
 use super::deadlock::{Before, Deadlock, Path};
 use super::facts::Facts;

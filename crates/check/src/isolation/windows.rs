@@ -1,8 +1,8 @@
 //! When each transaction can have taken effect, where the order of registers' versions is known in part only: no
 //! earlier than what it depends on and no later than what depends on it; and what follows for writers of one key. A
 //! version that is still read when another writer must be done is newer than that writer's; one that is overwritten
-//! before another writer can begin has been read by then. These are bounds, tightened a few times: they guide the search
-//! for an order, in which every transaction with a narrow window has hardly a choice.
+//! before another writer can begin has been read by then. These are bounds, tightened a few times: they guide the
+//! search for an order, in which a transaction with a narrow window has hardly a choice.
 
 use super::facts::Facts;
 use super::graph::{Findings, Graph, INITIAL, NOTHING};
