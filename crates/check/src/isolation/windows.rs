@@ -147,8 +147,8 @@ impl Windows {
     }
 }
 
-/// Of those that a reader depends on, two that write one key, of which it read the version of one: the other one is older,
-/// since it cannot be between. Each with the one it comes before; in order.
+/// Of those that a reader depends on, two that write one key, of which it read the version of one: the other one is
+/// older, since it cannot be between. Each with the one it comes before; in order.
 fn overtaken(facts: &Facts<'_>, graph: &Graph, findings: &Findings) -> Vec<(u32, u32)> {
     let history = facts.history;
     let mut owner = vec![0_u32; history.all_ops().len()];
