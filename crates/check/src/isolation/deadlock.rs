@@ -1,9 +1,10 @@
 //! Why an order got stuck: one waits to overwrite what others have still to read, and these wait for it.
 
-use super::graph::PROCESS;
+use super::graph::{Graph, PROCESS};
 use super::serial::{Registers, Respect, Work};
-use super::windows::Windows;
+use super::windows::Readers;
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 
 /// The first comes before the second.
 type Pair = (u32, u32);
@@ -50,14 +51,61 @@ impl Path {
     }
 }
 
+/// A circle that is longer is not looked for.
+const NEAR: usize = 1_000;
+
+/// What must come before what.
+#[derive(Debug)]
+pub(super) struct Before {
+    /// Nodes that must come before node n lie from `starts[n]` on.
+    starts: Vec<u32>,
+    nodes: Vec<u32>,
+    /// The same as pairs: the later one first, in order.
+    pairs: Vec<Pair>,
+}
+
+impl Before {
+    /// Of a graph's edges and known pairs.
+    pub(super) fn of(graph: &Graph, respect: Respect, known: &[Pair]) -> Before {
+        let all = || {
+            (0..graph.stored as u32).flat_map(move |node| {
+                let counts = move |kind: u32| kind != PROCESS || respect != Respect::Nothing;
+                let after = graph.edges(node).filter(move |(kind, _)| counts(*kind));
+                after.map(move |(_, to)| (node, to))
+            })
+        };
+        let mut starts = vec![0_u32; graph.stored + 1];
+        all().for_each(|(_, to)| starts[to as usize + 1] += 1);
+        for node in 0..graph.stored {
+            starts[node + 1] += starts[node];
+        }
+        let mut next = starts.clone();
+        let mut nodes = vec![0; starts[graph.stored] as usize];
+        for (from, to) in all() {
+            nodes[next[to as usize] as usize] = from;
+            next[to as usize] += 1;
+        }
+        let mut pairs: Vec<Pair> = known.iter().map(|(sooner, later)| (*later, *sooner)).collect();
+        pairs.sort_unstable();
+        Before { starts, nodes, pairs }
+    }
+
+    fn each(&self, node: u32) -> impl Iterator<Item = u32> {
+        let range = self.starts[node as usize]..self.starts[node as usize + 1];
+        let from = self.pairs.partition_point(|(later, _)| *later < node);
+        let pairs = self.pairs[from..].iter().take_while(move |(later, _)| *later == node);
+        let nodes = self.nodes[range.start as usize..range.end as usize].iter().copied();
+        nodes.chain(pairs.map(|(_, sooner)| *sooner))
+    }
+}
+
 /// Who waits for whom, of those that have no place.
 pub(super) struct Deadlock<'s, 'g> {
     work: &'s Work<'g>,
     registers: &'s Registers<'g>,
-    windows: &'s Windows,
-    /// Nodes that must come before node n lie from `starts[n]` on.
-    starts: Vec<u32>,
-    before: Vec<u32>,
+    readers: &'s Readers,
+    before: &'s Before,
+    path: &'s Path,
     /// Who waits to write which key.
     waiting: Vec<(u32, usize)>,
 }
@@ -66,28 +114,13 @@ impl<'s, 'g> Deadlock<'s, 'g> {
     pub(super) fn of(
         work: &'s Work<'g>,
         registers: &'s Registers<'g>,
-        windows: &'s Windows,
+        readers: &'s Readers,
+        before: &'s Before,
+        path: &'s Path,
     ) -> Deadlock<'s, 'g> {
-        let graph = work.graph;
-        let unplaced = |node: u32| !work.placed[node as usize];
-        let counts = |kind: u32| kind != PROCESS || work.respect != Respect::Nothing;
-        let mut edges: Vec<(u32, u32)> = Vec::new();
-        for node in (0..graph.stored as u32).filter(|node| unplaced(*node)) {
-            let after = graph.edges(node).filter(|(kind, _)| counts(*kind));
-            edges.extend(after.map(|(_, to)| (to, node)));
-        }
-        let pairs = work.pairs.iter().filter(|(sooner, _)| unplaced(*sooner));
-        edges.extend(pairs.map(|(sooner, later)| (*later, *sooner)));
-        edges.sort_unstable();
-        let mut starts = vec![0; graph.stored + 1];
-        edges.iter().for_each(|(of, _)| starts[*of as usize + 1] += 1);
-        for node in 0..graph.stored {
-            starts[node + 1] += starts[node];
-        }
-        let before = edges.into_iter().map(|(_, before)| before).collect();
         let mut waiting = registers.waiting();
         waiting.sort_unstable();
-        Deadlock { work, registers, windows, starts, before, waiting }
+        Deadlock { work, registers, readers, before, path, waiting }
     }
 
     /// Which way leads out of here.
@@ -111,19 +144,24 @@ impl<'s, 'g> Deadlock<'s, 'g> {
 
     /// Whether the readers that one waits for need it; `soft`: perhaps by way of others that wait for readers.
     fn needs(&self, (txn, key): (u32, usize), soft: bool) -> bool {
-        let mut seen = vec![false; self.work.graph.stored];
+        let mut seen = BTreeSet::new();
         let mut open: Vec<u32> = self.readers(key).collect();
-        while let Some(node) = open.pop() {
+        while let Some(node) = open.pop().filter(|_| seen.len() < NEAR) {
             if node == txn {
                 return true;
             }
-            if std::mem::replace(&mut seen[node as usize], true) {
+            if self.work.placed[node as usize] || !seen.insert(node) {
                 continue;
             }
-            let range = self.starts[node as usize]..self.starts[node as usize + 1];
-            open.extend(&self.before[range.start as usize..range.end as usize]);
-            let late = (node as usize) >= self.work.later && !self.work.graph.is_hub(node);
-            if late && let Some(Reverse((_, first))) = self.work.returns.peek() {
+            // One whose time has not come waits for the first that must return; what it needs beside that is looked
+            // at only among those whose time has come: all others wait for the same.
+            let later = self.work.later;
+            let here = node as usize >= later && !self.work.graph.is_hub(node);
+            let before = self.before.each(node);
+            open.extend(before.filter(|other| !here || (*other as usize) < later));
+            let steps = self.path.pairs.iter().filter(|(_, later)| *later == node);
+            open.extend(steps.map(|(sooner, _)| *sooner));
+            if here && let Some(Reverse((_, first))) = self.work.returns.peek() {
                 open.push(*first);
             }
             let from = self.waiting.partition_point(|(waits, _)| *waits < node);
@@ -137,8 +175,7 @@ impl<'s, 'g> Deadlock<'s, 'g> {
 
     /// Those that have still to read what a key holds.
     fn readers(&self, key: usize) -> impl Iterator<Item = u32> {
-        let readers = &self.windows.readers;
-        let of = self.registers.current(key).unwrap_or(readers.ops + key);
-        readers.read(of).iter().copied().filter(|reader| !self.work.placed[*reader as usize])
+        let of = self.registers.current(key).unwrap_or(self.readers.ops + key);
+        self.readers.read(of).iter().copied().filter(|reader| !self.work.placed[*reader as usize])
     }
 }

@@ -9,6 +9,7 @@
 //! | `graph` | the direct serialization graph, with processes and real time |
 //! | `components`, `cycle` | components; from one to a short cycle and its name |
 //! | `serial`, `snapshot` | from a graph without bad cycles to an order |
+//! | `windows`, `deadlock` | what helps there with registers: when each can be, and who waits for whom |
 //! | `replay` | runs that order: the proof of every `Holds` |
 //! | `explain` | a cycle in words |
 //!

@@ -1,11 +1,11 @@
 //! An order of all transactions, one after the other, that the graph allows (Kahn 1962).
 //!
 //! If the versions of all keys are known, there is one unless the graph has a cycle. Where registers leave some
-//! order open, writers wait until nobody needs what they would overwrite. If that gets stuck, one that waits for readers
-//! who wait for it is put before the one that began what they read, and all begins anew ([`Deadlock`]); that may fail for
-//! no good reason, when it has taken too long.
+//! order open, writers wait until nobody needs what they would overwrite. If that gets stuck, one that waits for
+//! readers who wait for it is put before the one that began what they read, and all begins anew ([`Deadlock`]); that
+//! may fail for no good reason, when it has taken too long.
 
-use super::deadlock::{Deadlock, Path};
+use super::deadlock::{Before, Deadlock, Path};
 use super::facts::Facts;
 use super::graph::{Findings, Graph, INITIAL, NOTHING, PROCESS};
 use super::windows::Windows;
@@ -37,7 +37,7 @@ const ASK: usize = 4096;
 
 /// So often all begins anew, if the budget allows, and so many are placed anew in all.
 const ATTEMPTS: usize = 2_000;
-const MOST: usize = 3_000_000;
+const MOST: usize = 2_000_000;
 
 pub(super) fn order(
     facts: &Facts<'_>,
@@ -54,6 +54,7 @@ pub(super) fn order(
         None => &[],
     };
     let mut path = Path::default();
+    let mut before = None;
     let mut left = MOST;
     for _ in 0..ATTEMPTS {
         let pairs = path.pairs(known);
@@ -69,7 +70,8 @@ pub(super) fn order(
         budget.steps = budget.steps.saturating_sub(work.order.len() as u64);
         left = left.saturating_sub(graph.txns);
         let (Some(registers), Some(windows)) = (registers, &windows) else { break };
-        let step = Deadlock::of(&work, &registers, windows).step();
+        let before = before.get_or_insert_with(|| Before::of(graph, respect, known));
+        let step = Deadlock::of(&work, &registers, &windows.readers, before, &path).step();
         if budget.steps == 0 || left == 0 || !path.go(step, &pairs) {
             break;
         }
@@ -107,7 +109,7 @@ impl Ready {
 pub(super) struct Work<'g> {
     pub(super) graph: &'g Graph,
     pub(super) history: &'g Transactions,
-    pub(super) respect: Respect,
+    respect: Respect,
     /// Nodes that must be placed before.
     before: Vec<u32>,
     pub(super) placed: Vec<bool>,
@@ -118,7 +120,7 @@ pub(super) struct Work<'g> {
     pub(super) returns: BinaryHeap<Reverse<(u64, u32)>>,
     order: Vec<u32>,
     /// The first of each is put before the other.
-    pub(super) pairs: &'g [(u32, u32)],
+    pairs: &'g [(u32, u32)],
 }
 
 impl<'g> Work<'g> {

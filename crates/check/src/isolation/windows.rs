@@ -1,8 +1,8 @@
 //! When each transaction can have taken effect, where the order of registers' versions is known in part only: no
 //! earlier than what it depends on and no later than what depends on it; and what follows for writers of one key. A
 //! version that is still read when another writer must be done is newer than that writer's; one that is overwritten
-//! before another writer can begin has been read by then. These are bounds, tightened a few times: they guide the search
-//! for an order, in which every transaction with a narrow window has hardly a choice.
+//! before another writer can begin has been read by then. These are bounds, tightened a few times: they guide the
+//! search for an order, in which a transaction with a narrow window has hardly a choice.
 
 use super::facts::Facts;
 use super::graph::{Findings, Graph, INITIAL, NOTHING};
@@ -147,8 +147,8 @@ impl Windows {
     }
 }
 
-/// Of those that a reader depends on, two that write one key, of which it read the version of one: the other one is older,
-/// since it cannot be between. Each with the one it comes before; in order.
+/// Of those that a reader depends on, two that write one key, of which it read the version of one: the other one is
+/// older, since it cannot be between. Each with the one it comes before; in order.
 fn overtaken(facts: &Facts<'_>, graph: &Graph, findings: &Findings) -> Vec<(u32, u32)> {
     let history = facts.history;
     let mut owner = vec![0_u32; history.all_ops().len()];

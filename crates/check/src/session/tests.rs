@@ -389,3 +389,14 @@ fn each_rule_of_the_definition_counts() {
         assert!(found, "{slip:?} makes no difference");
     }
 }
+
+/// Each unknown outcome makes a process more: vector clocks as wide as these are many would not fit.
+#[test]
+fn many_processes_cost_no_more_than_few() {
+    use crate::generate::{Kind, Shape, history};
+    let shape = Shape { unknown: 200, ..Shape::new(Kind::Register, 20_000) };
+    let history = history(&shape, 1);
+    let mut budget = Budget { memory: 10_000, ..Budget::default() };
+    let judgement = judge(&history, Level::WritesFollowReads, &mut budget);
+    assert_eq!(judgement, Judgement::Holds);
+}

@@ -120,7 +120,7 @@ const PROMPT: &str =
 /// Shows the steps as asked for on stdin; all of them where nobody sits there.
 pub(crate) fn walk(report: &Report) {
     let steps = steps(&report.moments);
-    let (stdin, mut to) = (std::io::stdin(), std::io::stdout().lock());
+    let (stdin, mut to) = (io::stdin(), io::stdout().lock());
     // A reader that went away is no failure.
     let _ = if stdin.is_terminal() {
         by_keys(&steps, &mut stdin.lock(), &mut to)

@@ -320,3 +320,16 @@ fn many_readers_and_many_writers_of_a_version() {
         }
     }
 }
+
+/// The order of versions is known in part only, and yet one is found: these are serial by construction.
+#[test]
+fn a_serial_history_of_registers_has_an_order() {
+    use crate::generate::{Kind, Shape, World, history};
+    for seed in 0..20 {
+        let shape = Shape::new(Kind::Register, 1_000).of(World::Serial);
+        let history = history(&Shape { clients: 20, keys: 20, ..shape }, seed);
+        let judged = judge(&history, &Options::default(), &mut Budget::default());
+        let strict = judged.iter().find(|(level, _)| *level == Level::StrictSerializable);
+        assert_eq!(strict.map(|(_, judgement)| judgement), Some(&Judgement::Holds), "seed {seed}");
+    }
+}
