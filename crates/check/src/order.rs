@@ -10,6 +10,8 @@
 //! | `compile`, `settle` | transactions into steps; which of unknown outcome happened, which cannot matter |
 //! | `impossible` | values from nowhere, lists that disagree: no search needed |
 //! | `board`, `undo` | all objects in a state that is changed and taken back |
+//! | `strings` | strings whose values name their own order: registers |
+//! | `plan` | a likely order of registers and queues of unique values, for the search to follow |
 //! | `needs`, `shrink` | what may be left out of a violation, and the smallest part found |
 //! | `reason` | the violation in words |
 //!
@@ -21,9 +23,11 @@ mod compile;
 mod impossible;
 mod needs;
 mod parts;
+mod plan;
 mod reason;
 mod settle;
 mod shrink;
+mod strings;
 mod undo;
 
 #[cfg(test)]
@@ -34,6 +38,7 @@ use crate::txn::Transactions;
 use crate::{Budget, Judgement, Level, Witness};
 use board::Board;
 use compile::compile;
+use plan::Plan;
 use shrink::Shrinker;
 
 /// Steps before a search that is stuck first looks at what is around; four times as many before it does so again.
@@ -129,6 +134,10 @@ fn judge_part(
             .map(|compiled| Search::new(compiled.board, Precedence::RealTime, compiled.spans));
     }
     let holds = || if compiled.loose { Part::Loose } else { Part::Holds };
+    let plan = match precedence {
+        Precedence::RealTime => plan::plan(&compiled.board, &compiled.spans),
+        Precedence::Process | Precedence::Nothing => Plan::None,
+    };
     let mut search = Search::new(compiled.board, precedence, compiled.spans);
     let fails = |shrinker: &Shrinker<'_>, numbers: Vec<usize>, budget: &Budget| {
         let core = shrinker.smallest(numbers, budget);
@@ -136,6 +145,17 @@ fn judge_part(
     };
     let mut patience = PATIENCE + 4 * part.len() as u64;
     let mut shrinker = None;
+    match plan {
+        Plan::None => {}
+        Plan::Order(items) => search.follow(items),
+        Plan::Conflict(items) => {
+            let shrinker = shrinker.insert(Shrinker::new(history, part, precedence));
+            let numbers = items.iter().map(|item| compiled.numbers[*item as usize]);
+            if let Some(numbers) = shrinker.among(numbers.collect(), budget) {
+                return fails(shrinker, numbers, budget);
+            }
+        }
+    }
     loop {
         if let Some(search) = &mut stricter {
             match slice(search, patience, budget) {

@@ -38,6 +38,22 @@ pub(crate) enum Bug {
     ShrinkAnything,
     /// Keys that one transaction touches are judged apart.
     KeysApart,
+    /// Of what is appended to a string, one may begin with another: the longer is taken for the shorter and more.
+    TokensBegin,
+    /// An append that was seen after two different values is taken to be where it was seen first.
+    FirstPlace,
+    /// Whatever changes nothing is taken not to have happened, known or not.
+    IdleNever,
+    /// What a guide does not have next is not tried.
+    OnlyGuide,
+    /// A guide goes backwards.
+    WrongGuide,
+    /// Blocks of a register are put in line by their first return, those that fit anywhere as well.
+    ZonesByReturn,
+    /// Of elements that may come first the one that came first does, whenever it left.
+    FirstCame,
+    /// What must have left a queue is not given to dequeues of unknown outcome.
+    NothingTaken,
     /// Components of a graph forget what can be reached from what they reached.
     NoLowLink,
     /// Of several who wrote a value the first is taken to be read from.

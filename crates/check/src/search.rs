@@ -6,6 +6,7 @@
 //! - By real time an item is given its place just in time (Lowe 2017): only when it must have one because it returned
 //!   before all others that have none. What makes it fit is tried before it: first what does so at once.
 //! - By the order of each process, or by none, what lets a read fit comes first.
+//! - A guide, if there is one, is an order that is likely: what it has next is tried first. It leaves nothing out.
 //! - A situation that failed is remembered ([`memo::Memo`]) and never entered again.
 //!
 //! Items of unknown outcome need no place. Equal ones form a class, the earliest stands for all, and what
@@ -92,6 +93,8 @@ pub(crate) enum Found {
 /// What may be tried next from a situation, in turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
+    /// What a guide has next.
+    Guide,
     /// The item that returns first.
     Target,
     /// What lets something fit that did not.
@@ -149,6 +152,17 @@ pub(crate) struct Search<O> {
     furthest: (usize, u32),
     /// The longest order, if it is to be kept.
     best: Option<Vec<u32>>,
+    guide: Guide,
+}
+
+/// An order that is likely.
+#[derive(Debug, Default)]
+struct Guide {
+    items: Vec<u32>,
+    /// By item: its place among `items`; `END`: none.
+    place: Vec<u32>,
+    /// All before have a place in the order that is searched.
+    next: usize,
 }
 
 fn small(number: usize) -> u32 {
@@ -184,6 +198,7 @@ impl<O: Object> Search<O> {
             memo: Memo::default(),
             furthest: (0, 0),
             best: None,
+            guide: Guide::default(),
             spans,
         };
         search.chain();
@@ -236,6 +251,31 @@ impl<O: Object> Search<O> {
             self.classes[class as usize].push(small(i));
             self.spans[i].class = Some(class);
         }
+    }
+
+    /// Tries this order first, wherever it can be followed: each item at most once, not all need be there.
+    pub(crate) fn follow(&mut self, mut items: Vec<u32>) {
+        if planted::is(Bug::WrongGuide) {
+            items.reverse();
+        }
+        let mut place = vec![END; self.spans.len()];
+        items.iter().zip(0..).for_each(|(item, at)| place[*item as usize] = at);
+        self.guide = Guide { items, place, next: 0 };
+    }
+
+    /// What the guide has next, if it can follow what has its place already.
+    fn guided(&mut self, horizon: u64) -> Option<u32> {
+        let Guide { items, next, .. } = &mut self.guide;
+        while items.get(*next).is_some_and(|item| self.placed[*item as usize]) {
+            *next += 1;
+        }
+        let item = items.get(*next).copied()?;
+        let Span { invoked, class, .. } = self.spans[item as usize];
+        let turn = |class: u32| {
+            let used = self.used[class as usize] as usize;
+            self.classes[class as usize].get(used) == Some(&item)
+        };
+        (invoked <= horizon && class.is_none_or(turn)).then_some(item)
     }
 
     /// Keeps the longest order from now on.
@@ -301,6 +341,7 @@ impl<O: Object> Search<O> {
             return;
         }
         let phase = match self.precedence {
+            _ if self.guide.next < self.guide.items.len() => Phase::Guide,
             Precedence::RealTime => Phase::Target,
             Precedence::Process | Precedence::Nothing => Phase::Helpful,
         };
@@ -397,7 +438,15 @@ impl<O: Object> Search<O> {
     }
 
     fn place(&mut self, item: u32) -> bool {
+        let unknown = self.spans[item as usize].class.is_some();
+        let idle = unknown || planted::is(Bug::IdleNever) && !self.object.is_read(item as usize);
+        let before = if idle { self.object.print() } else { 0 };
         if !self.enabled(item) || !self.object.place(item as usize) {
+            return false;
+        }
+        // What need not have happened and changes nothing did not.
+        if idle && self.object.print() == before {
+            self.object.undo(item as usize);
             return false;
         }
         self.placed[item as usize] = true;
@@ -423,6 +472,9 @@ impl<O: Object> Search<O> {
         {
             self.object.undo(item as usize);
             self.placed[item as usize] = false;
+            if let Some(place) = self.guide.place.get(item as usize) {
+                self.guide.next = self.guide.next.min(*place as usize);
+            }
             if let Some(class) = self.spans[item as usize].class {
                 self.used[class as usize] -= 1;
                 continue;

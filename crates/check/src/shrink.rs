@@ -135,3 +135,6 @@ fn reason<M: Model>(model: &M, kept: &[Op<M>], stuck: usize, total: usize) -> St
         op.process, op.op, op.invoked,
     )
 }
+
+#[cfg(test)]
+mod tests;

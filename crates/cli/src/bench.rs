@@ -7,7 +7,7 @@ mod proxy;
 mod recorder;
 
 use crate::args::Bench;
-use crate::sim::write_whole;
+use crate::whole::write_whole;
 use crate::{Failure, out};
 use check::kv::{KvOp, Reply};
 use check::{History, Outcome};

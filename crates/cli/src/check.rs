@@ -13,6 +13,7 @@ mod picture;
 mod report;
 
 use crate::args::{Check, FailedCas, Nil};
+use crate::whole::write_whole;
 use crate::{Failure, out};
 use check::format::{self, Loaded};
 use check::map::{self, Map, Place};
@@ -147,8 +148,8 @@ fn judged(args: &Check, loaded: &Loaded, limits: &Limits) -> ExitCode {
     if let (Some(path), Some((witness, levels))) = (&args.html, drawn) {
         let title = format!("{}: not {}", findings.file, levels[0]);
         let html = picture::draw(history, witness, &title);
-        if let Err(error) = std::fs::write(path, html) {
-            out::error(&format!("{}: {error}", path.display()));
+        if let Err(why) = write_whole(path, html.as_bytes()) {
+            out::error(&why);
             return ExitCode::from(UNWRITABLE);
         }
         if !args.json {

@@ -30,6 +30,7 @@ mod nodes;
 mod out;
 mod serve;
 mod sim;
+mod whole;
 
 use args::{Args, Command};
 use clap::Parser;

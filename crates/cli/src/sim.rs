@@ -13,8 +13,6 @@ mod step;
 mod stopwatch;
 mod words;
 
-pub(crate) use shard::write_whole;
-
 use crate::args::{Sim, SimVerb};
 use crate::{Failure, out};
 use std::process::ExitCode;

@@ -56,8 +56,8 @@ impl Node {
                 out.send_early(node, packet); // The core argued for it.
             }
         }
-        assert!(said.outputs.is_empty(), "raft's outputs are all early (its lib.rs says why)");
-        self.said.extend(said.early_outputs.into_iter().map(|output| (id, output)));
+        assert_eq!(said.outputs.len(), 0, "raft's outputs are all early (its lib.rs says why)");
+        self.said.extend(said.early_outputs.map(|output| (id, output)));
         let deadline = group.raft.deadline();
         self.timers.set(Timer::Raft(id), deadline);
     }

@@ -100,15 +100,16 @@ pub fn open<D: Disk>(
     rng: Prng,
 ) -> Result<Opened<D>, OpenError> {
     validate(&config)?;
-    start(Log::open(disk, log).map_err(OpenError::Log)?, config, now, rng)
+    start(Log::open(disk, log).map_err(OpenError::Log)?, config, now, rng, &mut |_, _| {})
 }
 
-/// As [`open`], for one who has opened the log and perhaps read it.
+/// As [`open`], for one who has opened the log; `witness` is shown each record that it holds.
 pub fn start<D: Disk>(
     (mut log, recovery): (Log<D>, Recovery),
     config: Config,
     now: Now,
     mut rng: Prng,
+    witness: &mut dyn FnMut(Position, &Record),
 ) -> Result<Opened<D>, OpenError> {
     validate(&config)?;
     for damage in &recovery.damage {
@@ -117,16 +118,8 @@ pub fn start<D: Disk>(
             return Err(OpenError::Damaged(place));
         }
     }
-    let mut records = Vec::new();
-    let mut unreadable = None;
-    log.replay(&mut |at, _, bytes| match wire::decode_all::<Record>(bytes) {
-        Ok(record) => records.push((at, record)),
-        Err(error) => unreadable = unreadable.or(Some((at, error))),
-    })
-    .map_err(OpenError::Log)?;
-    if let Some((at, error)) = unreadable {
-        return Err(OpenError::Record(at, error));
-    }
+    let mut records = read(&mut log, recovery.start)?;
+    records.iter().for_each(|(at, record)| witness(*at, record));
     if config.planted.is(Mutant::ForgetLastRecord) {
         records.pop();
     }
@@ -161,6 +154,23 @@ pub fn start<D: Disk>(
     }
     let host = Host::new(node, core, durable, INPUTS, planted);
     Ok(Opened { host, log, events })
+}
+
+/// All that the log holds, in order.
+fn read<D: Disk>(log: &mut Log<D>, start: Position) -> Result<Vec<(Position, Record)>, OpenError> {
+    // One more: the start adds the raised life.
+    let count = usize::try_from(log.next().0 - start.0 + 1).unwrap_or(0);
+    let mut records = Vec::with_capacity(count.min(1 << 20));
+    let mut unreadable = None;
+    log.replay(&mut |at, _, bytes| match wire::decode_all::<Record>(bytes) {
+        Ok(record) => records.push((at, record)),
+        Err(error) => unreadable = unreadable.or(Some((at, error))),
+    })
+    .map_err(OpenError::Log)?;
+    match unreadable {
+        Some((at, error)) => Err(OpenError::Record(at, error)),
+        None => Ok(records),
+    }
 }
 
 /// Identity, peers, replicas and what is lost.

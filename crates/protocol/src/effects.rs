@@ -1,7 +1,7 @@
 //! What a step may do, as plain data: reused from batch to batch, so that nothing is allocated in steady state.
 
 use crate::Protocol;
-use alloc::vec::Vec;
+use alloc::vec::{Drain, Vec};
 use core::fmt;
 use stdx::{NodeId, Position};
 
@@ -16,18 +16,19 @@ pub struct Effects<P: Protocol> {
     pub(crate) release: Option<(Position, Position)>,
 }
 
-/// What a core that holds other cores takes out of their effects, to pass on or to answer.
-pub struct Drained<P: Protocol> {
+/// What a core that holds other cores takes out of their effects, to pass on or to answer. What is not taken is
+/// dropped with it.
+pub struct Drained<'a, P: Protocol> {
     /// To persist, in order.
-    pub records: Vec<P::Record>,
+    pub records: Drain<'a, P::Record>,
     /// To send once the position is durable.
-    pub sends: Vec<(Position, NodeId, P::Message)>,
+    pub sends: Drain<'a, (Position, NodeId, P::Message)>,
     /// To send at once.
-    pub early_sends: Vec<(NodeId, P::Message)>,
+    pub early_sends: Drain<'a, (NodeId, P::Message)>,
     /// To hand over once the position is durable.
-    pub outputs: Vec<(Position, P::Output)>,
+    pub outputs: Drain<'a, (Position, P::Output)>,
     /// To hand over at once.
-    pub early_outputs: Vec<P::Output>,
+    pub early_outputs: Drain<'a, P::Output>,
     /// The oldest position still needed.
     pub release: Option<Position>,
 }
@@ -103,13 +104,13 @@ impl<P: Protocol> Effects<P> {
     }
 
     /// For a core that holds this one, and for tests: everything emitted, leaving the effects empty.
-    pub fn drain(&mut self) -> Drained<P> {
+    pub fn drain(&mut self) -> Drained<'_, P> {
         Drained {
-            records: core::mem::take(&mut self.records),
-            sends: core::mem::take(&mut self.sends),
-            early_sends: core::mem::take(&mut self.early_sends),
-            outputs: core::mem::take(&mut self.outputs),
-            early_outputs: core::mem::take(&mut self.early_outputs),
+            records: self.records.drain(..),
+            sends: self.sends.drain(..),
+            early_sends: self.early_sends.drain(..),
+            outputs: self.outputs.drain(..),
+            early_outputs: self.early_outputs.drain(..),
             release: self.release.take().map(|(_, before)| before),
         }
     }
@@ -136,7 +137,7 @@ impl<P: Protocol> fmt::Debug for Effects<P> {
     }
 }
 
-impl<P: Protocol> fmt::Debug for Drained<P> {
+impl<P: Protocol> fmt::Debug for Drained<'_, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Drained")
             .field("records", &self.records.len())

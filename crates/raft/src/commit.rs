@@ -11,8 +11,8 @@ impl Raft {
     /// majority can still be replaced (figure 8); it is committed by one of this term above it.
     pub(crate) fn try_commit(&mut self, out: &mut Effects<Raft>) {
         let Role::Leader(leader) = &self.role else { return };
-        let mut matched: Vec<u64> = leader.followers.values().map(|p| p.matched).collect();
-        matched.push(leader.own);
+        let others = leader.followers.values().map(|p| p.matched);
+        let mut matched: Vec<u64> = others.chain([leader.own]).collect();
         assert_eq!(matched.len(), self.voters.len(), "one place in the log for each voter");
         let held = quorum::committed(&mut matched);
         let own_term = self.log.term_at(held) == Some(self.term)

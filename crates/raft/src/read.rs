@@ -76,8 +76,8 @@ impl Raft {
     fn confirm_reads(&mut self, out: &mut Effects<Raft>) {
         let majority = self.majority();
         let Ok(leader) = self.leader_mut() else { return };
-        let mut rounds: Vec<u64> = leader.followers.values().map(|p| p.round).collect();
-        rounds.push(leader.reads.round);
+        let others = leader.followers.values().map(|p| p.round);
+        let mut rounds: Vec<u64> = others.chain([leader.reads.round]).collect();
         let confirmed = protocol::quorum::committed(&mut rounds);
         assert!(rounds.len() >= majority, "a round of fewer than a majority");
         while leader.reads.asked.front().is_some_and(|(round, _, _)| *round <= confirmed) {

@@ -79,6 +79,7 @@ impl<B: Boot> World<B> {
         let due = up.host.deadline().is_some_and(|at| at <= clock.mono(now));
         if up.host.ready() || due {
             self.counters.turns += 1;
+            node.changes += 1;
             up.host.turn(&mut || clock.now(now), &mut up.actions);
             self.mark(1, index as u64);
             if due {

@@ -159,6 +159,7 @@ impl<B: Boot> World<B> {
         let start = Start { node: id, starts, disk, now: node.clock.now(now), rng };
         self.counters.restarts += u64::from(node.life > 0);
         node.life += 1;
+        node.changes += 1;
         self.mark(9, index as u64);
         match self.boot.boot(start) {
             Ok(booted) => {

@@ -226,6 +226,8 @@ pub(crate) struct Node<P: Protocol> {
     pub(crate) liar: Option<Liar>,
     /// It has told a lie.
     pub(crate) lied: bool,
+    /// How often it started or took a turn.
+    pub(crate) changes: u64,
     /// It has stopped for good.
     pub(crate) gone: bool,
     /// And all others are told.
@@ -289,6 +291,7 @@ impl<B: Boot> World<B> {
                 omits: (0, 0),
                 liar: None,
                 lied: false,
+                changes: 0,
                 gone: false,
                 known_gone: false,
                 appended: Position(0),
@@ -388,6 +391,11 @@ impl<B: Boot> World<B> {
     /// Whether a node is up (it may be paused).
     pub fn is_up(&self, node: NodeId) -> bool {
         self.nodes[self.index(node)].up.is_some()
+    }
+
+    /// Counts the starts and turns of a node: its core is as it was while this is.
+    pub fn changes(&self, node: NodeId) -> u64 {
+        self.nodes[self.index(node)].changes
     }
 
     /// What a node's clocks show.

@@ -12,7 +12,7 @@ use crate::Disk;
 use core::fmt;
 use core::ops::Range;
 use layout::{Before, Place, Records};
-use slots::{Segment, Slots};
+use slots::{Name, Segment, Slots};
 use std::collections::VecDeque;
 use stdx::{Planted, Position};
 use wire::Batch;
@@ -129,6 +129,7 @@ pub struct Log<D: Disk> {
     dirty: Vec<u32>,
     kept: Vec<Kept>,
     buffer: Vec<u8>,
+    name: Name,
     failed: bool,
 }
 
@@ -153,11 +154,11 @@ impl<D: Disk> Log<D> {
         batch: Kept,
         each: &mut dyn FnMut(Position, u64, &[u8]),
     ) -> Result<(), LogError> {
-        let file = slots::name(batch.slot);
+        let file = self.name.of(batch.slot);
         let span = usize::try_from(batch.span).expect("a batch was in memory once");
         self.buffer.resize(span, 0);
-        self.disk.read_at(&file, batch.offset, &mut self.buffer)?;
-        let changed = || LogError::Changed { file: file.clone(), offset: batch.offset };
+        self.disk.read_at(file, batch.offset, &mut self.buffer)?;
+        let changed = || LogError::Changed { file: file.to_string(), offset: batch.offset };
         let (header, content) = scan::batch_of(&self.buffer).ok_or_else(changed)?;
         if header.first != batch.first {
             return Err(changed());
@@ -205,7 +206,7 @@ impl<D: Disk> Log<D> {
         };
         self.last = layout::encode(batch, place, &mut self.buffer)?;
         assert!(last.used + size <= last.size, "a batch never crosses its segment's end");
-        self.disk.write_at(&slots::name(last.slot), last.used, &self.buffer)?;
+        self.disk.write_at(self.name.of(last.slot), last.used, &self.buffer)?;
         last.used += size;
         last.end = batch.end();
         if self.dirty.last() != Some(&last.slot) {
@@ -249,7 +250,7 @@ impl<D: Disk> Log<D> {
     fn sync_now(&mut self) -> Result<(), LogError> {
         // In order of the log, so that a crash in between leaves a prefix.
         for slot in &self.dirty {
-            self.disk.sync(&slots::name(*slot))?;
+            self.disk.sync(self.name.of(*slot))?;
         }
         self.slots.sync_folder(&mut self.disk)?;
         self.dirty.clear();
@@ -335,6 +336,7 @@ impl<D: Disk + Clone> Clone for Log<D> {
             segments: self.segments.clone(),
             dirty: self.dirty.clone(),
             kept: self.kept.clone(),
+            name: Name::default(),
             buffer: Vec::new(),
             ..*self
         }

@@ -8,13 +8,13 @@ use check::Outcome;
 use std::collections::BTreeMap;
 use stdx::Bytes;
 
-/// An operation's place: it happened when the value had grown from `from` to `to` bytes.
-struct Place {
-    invoked: u64,
-    returned: u64,
-    from: usize,
-    to: usize,
-    number: usize,
+/// An operation's place: it happened when the value had grown from `from` to `to`, in bytes or as a sum.
+pub(crate) struct Place {
+    pub(crate) invoked: u64,
+    pub(crate) returned: u64,
+    pub(crate) from: u64,
+    pub(crate) to: u64,
+    pub(crate) number: usize,
 }
 
 impl Seen {
@@ -81,6 +81,7 @@ impl Seen {
             if let Some((from, to)) = place {
                 let known = matches!(op.outcome, Outcome::Ok(_));
                 let returned = op.returned.filter(|_| known).unwrap_or(u64::MAX);
+                let (from, to) = (from as u64, to as u64);
                 let place = Place { invoked: op.invoked, returned, from, to, number };
                 places.entry(&part.key).or_default().push(place);
             }
@@ -90,8 +91,8 @@ impl Seen {
 }
 
 /// Nothing that began after another had ended comes before it.
-fn in_time(mut places: Vec<Place>) -> Result<(), (String, Vec<usize>)> {
-    let mut ends: Vec<(u64, usize, usize)> =
+pub(crate) fn in_time(mut places: Vec<Place>) -> Result<(), (String, Vec<usize>)> {
+    let mut ends: Vec<(u64, u64, usize)> =
         places.iter().map(|place| (place.returned, place.to, place.number)).collect();
     ends.sort_unstable();
     places.sort_unstable_by_key(|place| place.invoked);

@@ -21,25 +21,26 @@ impl Client {
     }
 }
 
-impl Run {
+impl Run<'_> {
     /// Sees to it that the client is called at the time of its next request.
     pub(crate) fn next_ask(&mut self, client: usize) {
-        if let Some((_, request)) = self.clients[client].script.front() {
-            self.world.at(Instant(0) + request.at, Token::Ask(client).pack());
+        if let Some(number) = self.clients[client].script.front() {
+            let at = Instant(0) + self.plan.requests[*number].at;
+            self.world.at(at, Token::Ask(client).pack());
         }
     }
 
     /// The client's next request, if it may make one; else it is left out.
     pub(crate) fn ask(&mut self, client: usize) {
-        let Some((number, request)) = self.clients[client].script.pop_front() else { return };
+        let Some(number) = self.clients[client].script.pop_front() else { return };
         self.next_ask(client);
         if self.clients[client].waits() || !self.connected(client) {
             return;
         }
         self.asked.push(number);
-        let it = &mut self.clients[client];
-        let commands = instead(&request.commands, &it.watched).unwrap_or(request.commands);
-        self.send(client, request.db, &commands);
+        let request = &self.plan.requests[number];
+        let instead = instead(&request.commands, &self.clients[client].watched);
+        self.send(client, request.db, instead.as_deref().unwrap_or(&request.commands));
     }
 
     /// The same of a probe, which goes on until all is answered.

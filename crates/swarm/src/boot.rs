@@ -2,7 +2,7 @@
 
 use crate::describe::describe;
 use crate::shadow::Shadow;
-use node::{Config, Content, Event, Group, GroupId, Node, Packet};
+use node::{Config, Content, Event, Group, GroupId, Node, Packet, Record};
 use sim::{Boot, BootFailed, Booted, Start};
 use stdx::{NodeId, Planted, Position};
 use storage::{Log, LogConfig};
@@ -39,12 +39,11 @@ impl Boot for NodeBoot {
             disk: Some(Box::new(before.clone())),
         };
         let opened = Log::open(start.disk, self.log_config());
-        let (mut log, recovery) = opened.map_err(|error| failed(&error))?;
+        let recovered = opened.map_err(|error| failed(&error))?;
         // What a node has, after a crash, is what its log gives back.
         self.shadow.forget(start.node);
-        let replayed = log.replay(&mut |at, _, bytes| self.shadow.record(start.node, at, bytes));
-        replayed.map_err(|error| failed(&error))?;
-        let opened = node::start((log, recovery), config, start.now, start.rng);
+        let witness = &mut |at, record: &Record| self.shadow.record(start.node, at, record);
+        let opened = node::start(recovered, config, start.now, start.rng, witness);
         let mut opened = opened.map_err(|error| failed(&error))?;
         self.events.extend(opened.events.drain(..).map(|event| (start.node, event)));
         let durable = opened.host.durable();
@@ -56,7 +55,9 @@ impl Boot for NodeBoot {
 
     fn wrote(&mut self, node: NodeId, batch: &Batch) {
         for (at, _, bytes) in batch.records() {
-            self.shadow.record(node, at, bytes);
+            if let Ok(record) = wire::decode_all(bytes) {
+                self.shadow.record(node, at, &record);
+            }
         }
     }
 

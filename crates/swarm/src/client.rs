@@ -2,7 +2,6 @@
 
 use crate::meaning::{Asked, Meaning, Watched};
 use crate::model::{Answer, Command, Part};
-use crate::plan::Request;
 use crate::workload::Source;
 use check::Outcome;
 use node::ConnId;
@@ -15,7 +14,7 @@ use wire::resp::{Args, Incoming, Limits, Parser, Reply, ReplyParser};
 pub(crate) struct Client {
     pub(crate) number: u64,
     /// What it will ask, each with its place in the plan.
-    pub(crate) script: VecDeque<(usize, Request)>,
+    pub(crate) script: VecDeque<usize>,
     /// In which order it prefers nodes is drawn from this, and when it tries again.
     pub(crate) prng: Prng,
     pub(crate) link: Option<Link>,

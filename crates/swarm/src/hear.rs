@@ -13,7 +13,7 @@ use std::hash::Hasher;
 use stdx::{Bytes, Digest, NodeId};
 use wire::resp::Reply;
 
-impl Run {
+impl Run<'_> {
     pub(crate) fn output(&mut self, node: NodeId, output: Output) -> Result<(), Verdict> {
         match output {
             Output::Reply { conn, bytes, .. } => self.reply(node, conn, &bytes),

@@ -38,14 +38,18 @@ impl Seen {
     /// Whether an order of all operations exists that the specification allows. Clocks differ by up to `error`.
     /// A search gives up after so many `steps`.
     pub(crate) fn judge(&self, workload: Workload, error: Duration, steps: u64) -> Finding {
-        if workload == Workload::Append {
-            return self.appends().map_or_else(
-                |(why, guilty)| {
-                    let verdict = Verdict::Unsafe(format!("not linearizable: {why}"));
-                    Finding { verdict, guilty }
-                },
-                |()| Verdict::Ok.into(),
-            );
+        let without_search = match workload {
+            Workload::Append => Some(self.appends()),
+            Workload::Counters => self.additions(steps),
+            _ => None,
+        };
+        match without_search {
+            Some(Ok(())) => return Verdict::Ok.into(),
+            Some(Err((why, guilty))) => {
+                let verdict = Verdict::Unsafe(format!("not linearizable: {why}"));
+                return Finding { verdict, guilty };
+            }
+            None => {}
         }
         let history = self.with_expiries(error);
         // Without the writes that nobody saw and nobody was told of, the search is short; an order found so is

@@ -18,6 +18,7 @@
 //! | `watch`, `shadow` | the onlooker: election safety, equal replicas, durable on a majority before applied |
 //! | `model`, `judge` | the specification of Redis strings with expiry; the verdict on a history |
 //! | `appends` | the same verdict without a search, where a value names its own order |
+//! | `additions`, `sums` | the same for sums, in which every part that was seen has its place |
 //! | `shrink` | [`shrink()`]: the fewest faults, requests and nodes that still fail |
 //! | `explore` | every schedule of a few bare cores: what the group must keep |
 //! | `story` | [`story()`]: what happened, in order, in words |
@@ -27,6 +28,7 @@
 //! bug is planted; an operation whose outcome is unknown is never counted as done or as not done.
 #![forbid(unsafe_code)]
 
+mod additions;
 mod appends;
 mod ask;
 mod boot;
@@ -46,6 +48,7 @@ mod setup;
 mod shadow;
 mod shrink;
 mod story;
+mod sums;
 mod watch;
 mod workload;
 

@@ -46,8 +46,9 @@ impl Pace {
             lull: Duration::ZERO,
             power: Vec::new(),
             clients: 10,
-            // Requests come after five eighths of this on average, and one asks for three things in two.
-            think: if steady { ms(240) } else { Duration::from_micros(1_000) },
+            // Requests come after five eighths of this on average, and one asks for three things in two. An answer
+            // takes two milliseconds: the saturated have a request ready soon after it.
+            think: if steady { ms(240) } else { Duration::from_micros(2_000) },
             padding: 0,
         }
     }

@@ -7,7 +7,7 @@ use crate::workload::{Source, args, keys};
 use std::collections::BTreeMap;
 use stdx::NodeId;
 
-impl Run {
+impl Run<'_> {
     /// Waits until every group has one leader that all its members know.
     pub(crate) fn settle(&mut self) -> Result<(), Verdict> {
         let end = self.world.now() + PEACE;

@@ -59,7 +59,8 @@ impl Token {
 }
 
 /// A run under way.
-pub(crate) struct Run {
+pub(crate) struct Run<'a> {
+    pub(crate) plan: &'a Plan,
     pub(crate) setup: Setup,
     pub(crate) world: World<NodeBoot>,
     pub(crate) clients: Vec<Client>,
@@ -113,7 +114,7 @@ pub(crate) fn ran(plan: &Plan, story: usize, steps: u64) -> Ran {
     let (profile, workload) = (plan.setup.profile, plan.setup.workload);
     let mut run = Run::new(plan, story);
     RUNNING.set(true);
-    let result = catch_unwind(AssertUnwindSafe(|| run.all(plan)));
+    let result = catch_unwind(AssertUnwindSafe(|| run.all()));
     RUNNING.set(false);
     let finding = match result {
         Ok(Ok(())) => run.seen.judge(workload, run.setup.clock_error(), steps),
@@ -149,8 +150,8 @@ pub(crate) fn ran(plan: &Plan, story: usize, steps: u64) -> Ran {
     Ran { report, asked }
 }
 
-impl Run {
-    fn new(plan: &Plan, story: usize) -> Run {
+impl<'a> Run<'a> {
+    fn new(plan: &'a Plan, story: usize) -> Run<'a> {
         let setup = plan.setup.clone();
         let boot = NodeBoot {
             config: setup.node.clone(),
@@ -163,6 +164,7 @@ impl Run {
             world.trace_on(story);
         }
         let mut run = Run {
+            plan,
             clients: Vec::new(),
             seen: Seen::default(),
             watch: Watch::new(setup.witness),
@@ -178,7 +180,7 @@ impl Run {
             let client = run.client(number);
             let own = |(_, request): &(usize, &crate::Request)| request.client == number;
             let script = plan.requests.iter().enumerate().filter(own);
-            run.clients[client].script = script.map(|(i, request)| (i, request.clone())).collect();
+            run.clients[client].script = script.map(|(number, _)| number).collect();
         }
         run
     }
@@ -201,9 +203,9 @@ impl Run {
     }
 
     /// All of it, up to the judgement of the history.
-    fn all(&mut self, plan: &Plan) -> Result<(), Verdict> {
-        let end = Instant(0) + plan.setup.length;
-        for (at, fault) in &plan.faults {
+    fn all(&mut self) -> Result<(), Verdict> {
+        let end = Instant(0) + self.plan.setup.length;
+        for (at, fault) in &self.plan.faults {
             self.world.schedule(Instant(0) + *at, fault.clone());
         }
         self.world.at(Instant(0), Token::Tick.pack());
@@ -247,11 +249,9 @@ impl Run {
                 }
             }
         }
-        if !self.watch.anew(&self.world) {
-            return Ok(());
-        }
-        self.watch.look(&self.world, self.load, &mut self.counters).map_err(Verdict::Unsafe)?;
-        self.watch.compare(&self.world, COMPARE).map_err(Verdict::Unsafe)
+        self.watch
+            .look(&self.world, (self.load, COMPARE), &mut self.counters)
+            .map_err(Verdict::Unsafe)
     }
 
     /// Only a full disk may keep a node from starting, and it must say so.

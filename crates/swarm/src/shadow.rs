@@ -21,6 +21,18 @@ struct Written {
     marks: Vec<(u64, Position)>,
 }
 
+impl Written {
+    /// The entries from `first` on are gone: how many.
+    fn cut(&mut self, first: u64) -> u64 {
+        let mut gone = 0;
+        while self.entries.last_key_value().is_some_and(|(index, _)| *index >= first) {
+            self.entries.pop_last();
+            gone += 1;
+        }
+        gone
+    }
+}
+
 impl Shadow {
     /// A node starts again: what it has is what its log gives back.
     pub(crate) fn forget(&mut self, node: NodeId) {
@@ -28,20 +40,19 @@ impl Shadow {
     }
 
     /// A record was written, or read back at a start.
-    pub(crate) fn record(&mut self, node: NodeId, at: Position, bytes: &[u8]) {
-        let Ok(Record::Raft { group, record }) = wire::decode_all::<Record>(bytes) else { return };
-        let written = self.replicas.entry((node, group)).or_default();
+    pub(crate) fn record(&mut self, node: NodeId, at: Position, record: &Record) {
+        let Record::Raft { group, record } = record else { return };
+        let written = self.replicas.entry((node, *group)).or_default();
         match record {
             raft::Record::Hard { .. } => {}
             raft::Record::Entries { entries } => {
                 let first = entries.first().map_or(u64::MAX, |entry| entry.index);
-                let replaced = written.entries.split_off(&first);
-                self.truncated += replaced.len() as u64;
+                self.truncated += written.cut(first);
                 written.entries.extend(entries.iter().map(|e| (e.index, (e.term, at))));
             }
             raft::Record::Mark { mark, keeps_suffix, .. } => {
-                if !keeps_suffix {
-                    written.entries.split_off(&(mark.index + 1));
+                if !*keeps_suffix {
+                    written.cut(mark.index + 1);
                 }
                 written.marks.push((mark.index, at));
             }

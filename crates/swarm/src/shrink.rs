@@ -3,7 +3,7 @@
 //! ([`crate::Verdict::sort`]): one that breaks another promise is another finding, and is left.
 
 use crate::plan::Plan;
-use crate::report::Report;
+use crate::report::{Report, Verdict};
 use crate::run::{STEPS, ran, run_plan};
 use sim::{Shape, WorldConfig};
 use std::collections::BTreeMap;
@@ -31,11 +31,12 @@ pub struct Shrunk {
     pub finished: bool,
 }
 
-/// The smallest plan found within about `runs` runs that fails as `plan` does; none if `plan` does not fail.
+/// The smallest plan found within about `runs` runs that fails as `plan` does; none if `plan` does not fail, or
+/// its run ends without a verdict: with fewer steps to judge by, others do so, too.
 /// `tick` is told how many runs were made, before each.
 pub fn shrink(plan: &Plan, runs: usize, tick: &mut dyn FnMut(usize)) -> Option<Shrunk> {
     let first = ran(plan, 0, STEPS);
-    if first.report.verdict.is_ok() {
+    if matches!(first.report.verdict, Verdict::Ok | Verdict::Undecided(_)) {
         return None;
     }
     let sort = first.report.verdict.sort();

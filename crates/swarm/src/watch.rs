@@ -2,7 +2,7 @@
 
 use crate::boot::NodeBoot;
 use crate::report::Counters;
-use node::GroupId;
+use node::{Group, GroupId};
 use sim::World;
 use std::collections::BTreeMap;
 use stdx::{NodeId, Position};
@@ -17,8 +17,8 @@ pub(crate) struct Watch {
     digests: BTreeMap<(GroupId, u64), (u64, NodeId)>,
     /// Per replica: the applied index whose durability was looked at, and the one whose digest was.
     looked: BTreeMap<(NodeId, GroupId), (u64, u64)>,
-    /// The turns that nodes had taken at the last look, and their starts.
-    when: (u64, u64),
+    /// What each node had been through at the last look.
+    changes: BTreeMap<NodeId, u64>,
 }
 
 impl Watch {
@@ -26,21 +26,19 @@ impl Watch {
         Watch { witness, ..Watch::default() }
     }
 
-    /// Whether any node may have changed since this was last asked.
-    pub(crate) fn anew(&mut self, world: &World<NodeBoot>) -> bool {
-        let counters = world.counters();
-        let when = (counters.turns, counters.restarts);
-        std::mem::replace(&mut self.when, when) != when
-    }
-
-    /// Election safety, and: what is applied anywhere is durable on a majority of its group.
+    /// Looks at the nodes that may have changed since the last look. Election safety; what is applied anywhere is
+    /// durable on a majority of its group; every so many indices, replicas are compared.
     pub(crate) fn look(
         &mut self,
         world: &World<NodeBoot>,
-        load: bool,
+        (load, every): (bool, u64),
         counters: &mut Counters,
     ) -> Result<(), String> {
         for id in world.ids() {
+            let changes = world.changes(id);
+            if self.changes.insert(id, changes) == Some(changes) {
+                continue;
+            }
             let Some(core) = world.core(id) else { continue };
             for (group, replica) in core.groups() {
                 let (term, leading) = (replica.raft.term(), replica.raft.is_leading());
@@ -56,6 +54,7 @@ impl Watch {
                     let term = replica.raft.term_at(applied);
                     durable(world, id, (group, &members), (applied, term))?;
                 }
+                self.compare_replica(id, (group, replica), every)?;
             }
         }
         Ok(())
@@ -94,24 +93,31 @@ impl Watch {
     pub(crate) fn compare(&mut self, world: &World<NodeBoot>, every: u64) -> Result<(), String> {
         for id in world.ids() {
             let Some(core) = world.core(id) else { continue };
-            for (group, replica) in core.groups() {
-                let applied = replica.machine.applied();
-                if !applied.is_multiple_of(every) {
-                    continue;
-                }
-                let looked = self.looked.entry((id, group)).or_default();
-                if looked.1 == applied {
-                    continue;
-                }
-                looked.1 = applied;
-                let digest = replica.machine.digest();
-                let (first, of) = *self.digests.entry((group, applied)).or_insert((digest, id));
-                if first != digest {
-                    return Err(format!(
-                        "nodes {of} and {id} differ although both applied {applied} of group {group}"
-                    ));
-                }
+            for replica in core.groups() {
+                self.compare_replica(id, replica, every)?;
             }
+        }
+        Ok(())
+    }
+
+    fn compare_replica(
+        &mut self,
+        id: NodeId,
+        (group, replica): (GroupId, &Group),
+        every: u64,
+    ) -> Result<(), String> {
+        let applied = replica.machine.applied();
+        let looked = self.looked.entry((id, group)).or_default();
+        if !applied.is_multiple_of(every) || looked.1 == applied {
+            return Ok(());
+        }
+        looked.1 = applied;
+        let digest = replica.machine.digest();
+        let (first, of) = *self.digests.entry((group, applied)).or_insert((digest, id));
+        if first != digest {
+            return Err(format!(
+                "nodes {of} and {id} differ although both applied {applied} of group {group}"
+            ));
         }
         Ok(())
     }

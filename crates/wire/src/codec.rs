@@ -83,7 +83,8 @@ impl<'a> Reader<'a> {
 
 /// The encoding of `value` in a vector of its own.
 pub fn encode<T: Wire>(value: &T) -> Vec<u8> {
-    let mut out = Vec::new();
+    // Most records and messages are no longer.
+    let mut out = Vec::with_capacity(128);
     value.encode(&mut out);
     out
 }
@@ -206,7 +207,8 @@ impl<T: Wire> Wire for Vec<T> {
     }
     fn decode(from: &mut Reader<'_>) -> Result<Vec<T>, WireError> {
         let count = from.count()?;
-        let mut items = Vec::new();
+        // Room for some: how many there are is the sender's word only.
+        let mut items = Vec::with_capacity(count.min(16));
         for _ in 0..count {
             items.push(T::decode(from)?);
         }

@@ -80,6 +80,11 @@ fn strings(clients: u64, txns: usize) -> Shape {
     Shape { clients, keys: 10, unknown: 0, failed: 0, retire: None, ..shape }
 }
 
+/// The same with a tenth of the writes setting the whole string.
+fn puts(clients: u64, unknown: u64, txns: usize) -> Shape {
+    Shape { puts: 100, unknown, ..strings(clients, txns) }
+}
+
 fn transactions(kind: Kind, world: World, txns: usize) -> Shape {
     Shape { clients: 20, keys: 20, ..Shape::new(kind, txns).of(world) }
 }
@@ -128,6 +133,33 @@ pub(super) const CASES: &[Case] = &[
         seeds: Some(20),
         sizes: &[2_000],
         ..case("strings, 50 clients, 10 keys", LINEARIZABLE, |n| strings(50, n))
+    },
+    Case {
+        seeds: Some(20),
+        sizes: &[350, 2_000],
+        ..case("strings with puts, 10 clients, 10 keys", LINEARIZABLE, |n| puts(10, 0, n))
+    },
+    Case {
+        seeds: Some(20),
+        sizes: &[2_000, 20_000],
+        ..case("strings with puts, 50 clients, 10 keys", LINEARIZABLE, |n| puts(50, 0, n))
+    },
+    Case {
+        seeds: Some(20),
+        sizes: &[2_000, 20_000],
+        ..case("strings with puts, 50 clients, 10 keys, 20 % unknown", LINEARIZABLE, |n| {
+            puts(50, 200, n)
+        })
+    },
+    Case {
+        seeds: Some(20),
+        sizes: &[2_000],
+        ..with(
+            Flaw::StaleRead,
+            case("strings with puts, 50 clients, 10 keys, a stale read", LINEARIZABLE, |n| {
+                puts(50, 10, n)
+            }),
+        )
     },
     case("counters, 10 clients", LINEARIZABLE, |n| plain(Kind::Counter, n)),
     case("sets, 10 clients", LINEARIZABLE, |n| plain(Kind::Set, n)),

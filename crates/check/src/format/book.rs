@@ -61,7 +61,9 @@ pub(super) struct Book {
     small_keys: Vec<Option<KeyId>>,
     /// Used again for every list.
     list: Vec<ValueId>,
-    calls: BTreeMap<u64, Call>,
+    calls: Table<u64, Call>,
+    /// Of calls that are over, to be used again.
+    spare: Vec<Vec<Op>>,
     /// Events so far: the order of a file is the clock of a history that has events.
     clock: u64,
 }
@@ -116,6 +118,7 @@ impl Book {
     }
 
     /// The value that `item` is.
+    #[inline]
     pub(super) fn value_of(&mut self, item: Item<'_>) -> ValueId {
         let Some(n) = small(item) else { return self.history.value(&item.value()) };
         if self.small.len() <= n {
@@ -129,7 +132,9 @@ impl Book {
     pub(super) fn elements(&mut self, item: Item<'_>, set: bool) -> Result<Elements, Fault> {
         let mut values = std::mem::take(&mut self.list);
         values.clear();
-        values.extend(item.items().map(|item| self.value_of(item)));
+        for item in item.items() {
+            values.push(self.value_of(item));
+        }
         if set {
             let mut sorted = values.clone();
             sorted.sort_unstable();
@@ -192,15 +197,29 @@ impl Book {
     }
 
     /// A call is over.
-    pub(super) fn over(&mut self, process: u64, call: &Call, fate: Fate) {
+    pub(super) fn over(&mut self, process: u64, call: Call, fate: Fate) {
         let times = (call.invoked, self.tick());
         self.history.push(process, times, fate, call.line, call.ops.iter().copied());
+        self.recycle(call.ops);
+    }
+
+    /// A list for operations, empty.
+    pub(super) fn blank(&mut self) -> Vec<Op> {
+        self.spare.pop().unwrap_or_default()
+    }
+
+    /// Takes a list back that [`Book::blank`] gave.
+    pub(super) fn recycle(&mut self, mut ops: Vec<Op>) {
+        ops.clear();
+        self.spare.push(ops);
     }
 
     /// What is still under way has an unknown outcome.
     pub(super) fn close(&mut self) {
-        while let Some((process, call)) = self.calls.pop_first() {
-            self.over(process, &call, Fate::Unknown);
+        let mut left: Vec<_> = self.calls.drain().collect();
+        left.sort_unstable_by_key(|(process, _)| *process);
+        for (process, call) in left {
+            self.over(process, call, Fate::Unknown);
         }
     }
 }

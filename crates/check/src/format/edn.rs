@@ -55,6 +55,7 @@ impl<'a> Parser<'a> {
     }
 
     /// Steps over blanks and comments; the next byte.
+    #[inline]
     pub(super) fn peek(&mut self) -> Option<u8> {
         while let Some(&byte) = self.bytes[..self.end].get(self.at) {
             if byte == b';' {
@@ -120,12 +121,54 @@ impl<'a> Parser<'a> {
                 self.at = string(self.bytes, self.at, self.end, tape)?;
                 return Ok(true);
             }
+            b'0'..=b'9' if matches!(self.open.last(), Some(Frame::Collection { .. })) => {
+                if !self.numbers(tape) {
+                    self.atom(tape)?;
+                }
+                return Ok(true);
+            }
+            b':' => {
+                self.keyword(tape)?;
+                return Ok(true);
+            }
             _ => {
                 self.atom(tape)?;
                 return Ok(true);
             }
         }
         Ok(false)
+    }
+
+    #[inline]
+    fn keyword(&mut self, tape: &mut Tape) -> Result<(), Fault> {
+        let start = self.at;
+        self.at += self.token();
+        if self.at == start + 1 {
+            return Err(Fault::new(start, "a keyword without a name"));
+        }
+        tape.leaf(Kind::Keyword, start, (start + 1, self.at));
+        Ok(())
+    }
+
+    /// Plain numbers within a collection, blanks between them: most of what long lists hold. False if not even the
+    /// first is one; what comes after the last is for others.
+    fn numbers(&mut self, tape: &mut Tape) -> bool {
+        let bytes = &self.bytes[..self.end];
+        let (mut at, start) = (self.at, self.at);
+        loop {
+            let (number, len) = digits(&bytes[at..]);
+            let Some(next) = bytes.get(at + len).filter(|byte| len > 0 && delimits(**byte)) else {
+                break;
+            };
+            tape.leaf(Kind::Int(number), at, (at, at + len));
+            at += len;
+            self.at = at;
+            if *next != b' ' {
+                break;
+            }
+            at += 1;
+        }
+        self.at > start
     }
 
     fn collection(&mut self, tape: &mut Tape, kind: Kind, close: u8, len: usize) {
@@ -193,6 +236,7 @@ impl<'a> Parser<'a> {
     }
 
     /// How long the token is that begins here.
+    #[inline]
     fn token(&self) -> usize {
         let rest = &self.bytes[self.at..self.end];
         rest.iter().position(|&byte| delimits(byte)).unwrap_or(rest.len())
@@ -217,11 +261,6 @@ impl<'a> Parser<'a> {
             b"nil" => Kind::Nil,
             b"true" => Kind::Bool(true),
             b"false" => Kind::Bool(false),
-            [b':'] => return Err(Fault::new(start, "a keyword without a name")),
-            [b':', ..] => {
-                content.0 += 1;
-                Kind::Keyword
-            }
             [b'0'..=b'9', ..] | [b'+' | b'-', b'0'..=b'9', ..] => {
                 let number = word.strip_suffix(b"N").unwrap_or(word);
                 content.1 = start + number.len();

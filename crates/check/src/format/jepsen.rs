@@ -94,7 +94,7 @@ impl Reader<'_> {
         }
         let mut call = self.book.end(process, event.at)?;
         let fate = self.complete(event, &mut call)?;
-        self.book.over(process, &call, fate);
+        self.book.over(process, call, fate);
         Ok(())
     }
 
@@ -116,7 +116,7 @@ impl Reader<'_> {
         };
         let ops = self.ops(event, fate == Fate::Committed)?;
         let call = Call { invoked: self.book.tick(), line: event.line, ops };
-        self.book.over(process, &call, fate);
+        self.book.over(process, call, fate);
         Ok(())
     }
 
@@ -164,7 +164,7 @@ impl Reader<'_> {
         if seen.len() != call.ops.len() || !seen.iter().zip(&call.ops).all(same) {
             return Err(other(event, call));
         }
-        call.ops = seen;
+        self.book.recycle(std::mem::replace(&mut call.ops, seen));
         Ok(())
     }
 
@@ -190,7 +190,11 @@ impl Reader<'_> {
             let value = event.value.ok_or_else(|| Fault::new(event.at, "no `value`"))?;
             let expected = || value.fault("expected a transaction: a vector of operations");
             let parts = value.seq().ok_or_else(expected)?;
-            return parts.map(|part| self.part(part, seen)).collect();
+            let mut ops = self.book.blank();
+            for part in parts {
+                ops.push(self.part(part, seen)?);
+            }
+            return Ok(ops);
         }
         if self.source == Source::PorcupineKv {
             return self.string(event, seen).map(|op| vec![op]);

@@ -36,7 +36,9 @@ impl Fault {
 }
 
 fn newlines(bytes: &[u8]) -> usize {
-    bytes.iter().filter(|&&byte| byte == b'\n').count()
+    // So many at a time as a byte can count: sixteen fit into a register then.
+    let few = |bytes: &[u8]| bytes.iter().map(|&byte| u8::from(byte == b'\n')).sum::<u8>();
+    bytes.chunks(255).map(|bytes| usize::from(few(bytes))).sum()
 }
 
 /// Lines of places that come in ascending order.
@@ -113,6 +115,7 @@ impl Tape {
         self.nodes.truncate(len);
     }
 
+    #[inline]
     pub(super) fn leaf(&mut self, kind: Kind, at: usize, content: (usize, usize)) {
         let next = self.nodes.len() + 1;
         self.nodes.push(Node { kind, at, content, next });
@@ -264,8 +267,12 @@ fn number(bytes: &[u8]) -> Option<i64> {
 }
 
 /// The digits that `bytes` begin with, 18 at most and so in range: their number and how many there are.
+#[inline]
 pub(super) fn digits(bytes: &[u8]) -> (i64, usize) {
-    let (mut number, mut len) = (0, 0);
+    let (mut number, mut len) = bytes.first_chunk().map_or((0, 0), |eight| few_digits(*eight));
+    if len < 8 && bytes.len() >= 8 {
+        return (number, len);
+    }
     while let Some(byte @ b'0'..=b'9') = bytes.get(len)
         && len < 18
     {
@@ -273,6 +280,25 @@ pub(super) fn digits(bytes: &[u8]) -> (i64, usize) {
         len += 1;
     }
     (number, len)
+}
+
+/// The same of eight bytes at once (Lemire, "Quickly parsing eight digits", 2018): numbers are most of many a file.
+#[inline]
+fn few_digits(eight: [u8; 8]) -> (i64, usize) {
+    let bytes = u64::from_le_bytes(eight) ^ 0x3030_3030_3030_3030;
+    // The high bit of a byte that is none from 0 to 9; what a sum carries over only falls on those after it.
+    let others = (bytes.wrapping_add(0x7676_7676_7676_7676) | bytes) & 0x8080_8080_8080_8080;
+    let len = others.trailing_zeros() / 8;
+    if len == 0 {
+        return (0, 0);
+    }
+    // The first digit is in the lowest byte: others before it would be zeros.
+    let digits = bytes << (64 - 8 * len);
+    let pairs = digits.wrapping_mul(10).wrapping_add(digits >> 8);
+    let even = (pairs & 0x0000_00ff_0000_00ff).wrapping_mul(0x000f_4240_0000_0064);
+    let odd = (pairs >> 16 & 0x0000_00ff_0000_00ff).wrapping_mul(0x0000_2710_0000_0001);
+    let number = even.wrapping_add(odd) >> 32;
+    (i64::try_from(number).expect("eight digits"), len as usize)
 }
 
 /// A decimal with an optional sign.

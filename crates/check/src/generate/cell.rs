@@ -71,7 +71,7 @@ impl Cell {
         op
     }
 
-    /// APPEND and GET are all that is drawn.
+    /// APPEND, SET and GET are all that is drawn.
     fn command(&mut self, number: u32, history: &mut Transactions) {
         let (command, reply) = &mut history.redis[number as usize];
         match command {
@@ -79,6 +79,10 @@ impl Cell {
                 Cell::Text(text) => text.extend_from_slice(more),
                 _ => *self = Cell::Text(more.to_vec()),
             },
+            Command::Set(text) => {
+                *self = Cell::Text(text.to_vec());
+                *reply = Some(Reply::Done);
+            }
             Command::Get => {
                 let text = if let Cell::Text(text) = self { Some(text.as_slice()) } else { None };
                 *reply = Some(Reply::Value(text.map(Bytes::from)));

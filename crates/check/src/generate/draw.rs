@@ -10,6 +10,7 @@ pub(super) struct Drawer {
     kind: Kind,
     reads: u64,
     values: Option<u64>,
+    puts: u64,
     retire: Option<u64>,
     pub(super) keys: Vec<InUse>,
     /// Keys so far.
@@ -26,10 +27,10 @@ pub(super) struct InUse {
 
 impl Drawer {
     pub(super) fn new(shape: &Shape, history: &mut Transactions) -> Drawer {
-        let Shape { kind, reads, values, retire, .. } = *shape;
+        let Shape { kind, reads, values, puts, retire, .. } = *shape;
         assert!(values.is_none() || matches!(kind, Kind::Register | Kind::CasRegister));
         let keys = Vec::new();
-        let mut drawer = Drawer { kind, reads, values, retire, keys, named: 0, next: 1 };
+        let mut drawer = Drawer { kind, reads, values, puts, retire, keys, named: 0, next: 1 };
         for _ in 0..shape.keys {
             let fresh = drawer.fresh(history);
             drawer.keys.push(fresh);
@@ -78,7 +79,9 @@ impl Drawer {
             Kind::Text => {
                 let text = format!("x {client} {} y", self.next);
                 self.next += 1;
-                redis(key, Command::Append(Bytes::from(text.into_bytes())), history)
+                let text = Bytes::from(text.into_bytes());
+                let puts = self.puts > 0 && prng.chance(self.puts, 1_000);
+                redis(key, if puts { Command::Set(text) } else { Command::Append(text) }, history)
             }
             kind => {
                 let value = self.value(prng, history);

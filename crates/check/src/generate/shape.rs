@@ -17,7 +17,7 @@ pub enum Kind {
     List,
     /// Enqueues, and dequeues in the place of reads.
     Queue,
-    /// Redis strings: APPEND whose answer is not recorded, and GET; Porcupine's key-value histories.
+    /// Redis strings: APPEND whose answer is not recorded, SET and GET; Porcupine's key-value histories.
     Text,
 }
 
@@ -72,6 +72,8 @@ pub struct Shape {
     pub think: u64,
     /// Values are drawn from 0 to this one; none: each is written once.
     pub values: Option<u64>,
+    /// Of texts: so many writes set the whole instead of appending to it.
+    pub puts: u64,
     /// A key retires after so many writes, and a new one takes its place.
     pub retire: Option<u64>,
 }
@@ -93,6 +95,7 @@ impl Shape {
             failed: 10,
             think: 50,
             values: None,
+            puts: 0,
             retire,
         }
     }

@@ -36,6 +36,7 @@
 
 mod components;
 mod cycle;
+mod deadlock;
 mod explain;
 mod facts;
 mod graph;
@@ -47,6 +48,7 @@ mod sink;
 mod snapshot;
 mod verdict;
 mod versions;
+mod windows;
 
 #[cfg(test)]
 mod tests;

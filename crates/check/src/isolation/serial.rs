@@ -1,15 +1,18 @@
 //! An order of all transactions, one after the other, that the graph allows (Kahn 1962).
 //!
 //! If the versions of all keys are known, there is one unless the graph has a cycle. Where registers leave some
-//! order open, writers wait until nobody needs what they would overwrite. If that gets stuck, one that waits is put
-//! before the one that began what it waits for, and all begins anew; this may fail for no good reason.
+//! order open, writers wait until nobody needs what they would overwrite. If that gets stuck, one that waits for readers
+//! who wait for it is put before the one that began what they read, and all begins anew ([`Deadlock`]); that may fail for
+//! no good reason, when it has taken too long.
 
+use super::deadlock::{Deadlock, Path};
 use super::facts::Facts;
 use super::graph::{Findings, Graph, INITIAL, NOTHING, PROCESS};
+use super::windows::Windows;
 use crate::Budget;
 use crate::txn::{Op, Transactions};
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::BinaryHeap;
 
 /// What an order has to respect beside dependencies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,8 +35,9 @@ pub(super) enum Outcome {
 /// The budget is asked whenever so many more were placed.
 const ASK: usize = 4096;
 
-/// So often all begins anew, if the budget allows.
-const ATTEMPTS: usize = 64;
+/// So often all begins anew, if the budget allows, and so many are placed anew in all.
+const ATTEMPTS: usize = 2_000;
+const MOST: usize = 3_000_000;
 
 pub(super) fn order(
     facts: &Facts<'_>,
@@ -42,11 +46,19 @@ pub(super) fn order(
     respect: Respect,
     budget: &mut Budget,
 ) -> Outcome {
-    let mut sooner = BTreeMap::new();
     let mut stuck = 0;
+    let windows = (!findings.sources.is_empty()).then(|| Windows::of(facts, graph, findings));
+    let known = match &windows {
+        Some(windows) if respect == Respect::Time => &windows.timed[..],
+        Some(windows) => &windows.pairs[..],
+        None => &[],
+    };
+    let mut path = Path::default();
+    let mut left = MOST;
     for _ in 0..ATTEMPTS {
-        let mut work = Work::new(facts, graph, respect, &sooner);
-        let mut registers = (!findings.sources.is_empty()).then(|| Registers::new(facts, findings));
+        let pairs = path.pairs(known);
+        let mut work = Work::new(facts, graph, (respect, windows.as_ref()), &pairs);
+        let mut registers = windows.as_ref().map(|_| Registers::new(facts, findings));
         if !work.run(registers.as_mut(), budget) {
             return Outcome::Expired;
         }
@@ -54,10 +66,11 @@ pub(super) fn order(
             return Outcome::Order(work.order);
         }
         stuck = facts.happened.len() - work.order.len();
-        let conflict = registers.and_then(|registers| registers.conflict(facts.history));
-        let Some((reader, writer)) = conflict else { break };
         budget.steps = budget.steps.saturating_sub(work.order.len() as u64);
-        if budget.steps == 0 || sooner.insert(reader, writer).is_some() {
+        left = left.saturating_sub(graph.txns);
+        let (Some(registers), Some(windows)) = (registers, &windows) else { break };
+        let step = Deadlock::of(&work, &registers, windows).step();
+        if budget.steps == 0 || left == 0 || !path.go(step, &pairs) {
             break;
         }
     }
@@ -68,7 +81,7 @@ pub(super) fn order(
 enum Ready {
     /// Any of them will do.
     Stack(Vec<u32>),
-    /// Those that write nothing first, then those that returned first.
+    /// Those that write nothing first, then those that are due first.
     Queue(BinaryHeap<Reverse<(bool, u64, u32)>>, Vec<(bool, u64)>),
 }
 
@@ -91,40 +104,41 @@ impl Ready {
     }
 }
 
-struct Work<'g> {
-    graph: &'g Graph,
-    history: &'g Transactions,
-    respect: Respect,
+pub(super) struct Work<'g> {
+    pub(super) graph: &'g Graph,
+    pub(super) history: &'g Transactions,
+    pub(super) respect: Respect,
     /// Nodes that must be placed before.
     before: Vec<u32>,
-    placed: Vec<bool>,
+    pub(super) placed: Vec<bool>,
     ready: Ready,
     /// Those from here on come, in real time, after one that has no place yet.
-    later: usize,
+    pub(super) later: usize,
     /// When those before that have not been placed returned.
-    returns: BinaryHeap<Reverse<(u64, u32)>>,
+    pub(super) returns: BinaryHeap<Reverse<(u64, u32)>>,
     order: Vec<u32>,
-    /// Each of these is put before the other.
-    sooner: &'g BTreeMap<u32, u32>,
+    /// The first of each is put before the other.
+    pub(super) pairs: &'g [(u32, u32)],
 }
 
 impl<'g> Work<'g> {
     fn new(
         facts: &'g Facts<'_>,
         graph: &'g Graph,
-        respect: Respect,
-        sooner: &'g BTreeMap<u32, u32>,
+        (respect, windows): (Respect, Option<&'g Windows>),
+        pairs: &'g [(u32, u32)],
     ) -> Work<'g> {
         let history = facts.history;
-        let registers = history.all_ops().iter().any(|op| matches!(op, Op::Write { .. }));
-        let key = |txn: usize| {
+        let key = |txn: usize, windows: &Windows| {
             let writes = history.ops(txn).iter().any(|op| matches!(op, Op::Write { .. }));
-            (writes, history.txns[txn].returned)
+            (writes, windows.due[txn])
         };
-        let ready = if registers {
-            Ready::Queue(BinaryHeap::new(), (0..graph.txns).map(key).collect())
-        } else {
-            Ready::Stack(Vec::new())
+        let ready = match windows {
+            Some(windows) => {
+                let keys = (0..graph.txns).map(|txn| key(txn, windows)).collect();
+                Ready::Queue(BinaryHeap::new(), keys)
+            }
+            None => Ready::Stack(Vec::new()),
         };
         let placed = vec![false; graph.stored];
         let mut before = vec![0; graph.stored];
@@ -133,13 +147,13 @@ impl<'g> Work<'g> {
                 before[to as usize] += u32::from(respect != Respect::Nothing || kind != PROCESS);
             }
         }
-        for later in sooner.values() {
+        for (_, later) in pairs {
             before[*later as usize] += 1;
         }
         let (returns, order) = (BinaryHeap::new(), Vec::with_capacity(graph.txns));
         let later = 0;
         let mut work =
-            Work { graph, history, respect, before, placed, ready, later, returns, order, sooner };
+            Work { graph, history, respect, before, placed, ready, later, returns, order, pairs };
         for hub in graph.txns..graph.stored {
             if work.before[hub] == 0 {
                 work.ready.push(hub as u32);
@@ -207,7 +221,9 @@ impl<'g> Work<'g> {
                 self.one_less(to);
             }
         }
-        if let Some(later) = self.sooner.get(&node) {
+        let first = self.pairs.partition_point(|(sooner, _)| *sooner < node);
+        let pairs = self.pairs;
+        for (_, later) in pairs[first..].iter().take_while(|(sooner, _)| *sooner == node) {
             self.one_less(*later);
         }
     }
@@ -226,7 +242,7 @@ impl<'g> Work<'g> {
 const NOBODY: u32 = u32::MAX;
 
 /// What registers hold, and who needs it.
-struct Registers<'f> {
+pub(super) struct Registers<'f> {
     sources: &'f [u32],
     /// The operation that wrote what a key holds.
     current: Vec<u32>,
@@ -322,25 +338,36 @@ impl<'f> Registers<'f> {
         None
     }
 
-    /// One that waits to write what others have still to read, and the one that began what they have to read.
-    fn conflict(&self, history: &Transactions) -> Option<(u32, u32)> {
-        self.waiting.iter().enumerate().find_map(|(key, waits)| {
-            let began = Some(*waits).filter(|waits| *waits != NOBODY).and_then(|_| {
-                // Back to a write whose transaction had not read what it overwrote.
-                let mut write = self.current[key];
-                while write != INITIAL {
-                    let txn = self.writers[write as usize];
-                    let mut reads = history.range(txn as usize).filter(|op| {
-                        history.all_ops()[*op].key().0 as usize == key
-                            && self.sources[*op] != NOTHING
-                    });
-                    let Some(read) = reads.next() else { return Some(txn) };
-                    write = self.sources[read];
-                }
-                None
+    /// Those that wait, each with its key.
+    pub(super) fn waiting(&self) -> Vec<(u32, usize)> {
+        let mut all = Vec::new();
+        for (key, last) in self.waiting.iter().enumerate() {
+            let mut txn = *last;
+            while txn != NOBODY {
+                all.push((txn, key));
+                txn = self.other[txn as usize];
+            }
+        }
+        all
+    }
+
+    /// What a key holds: the operation that wrote it.
+    pub(super) fn current(&self, key: usize) -> Option<usize> {
+        Some(self.current[key]).filter(|write| *write != INITIAL).map(|write| write as usize)
+    }
+
+    /// The one that began what a key holds: from it on, each that wrote had read what it overwrote.
+    pub(super) fn began(&self, history: &Transactions, key: usize) -> Option<u32> {
+        let mut write = self.current[key];
+        while write != INITIAL {
+            let txn = self.writers[write as usize];
+            let mut reads = history.range(txn as usize).filter(|op| {
+                history.all_ops()[*op].key().0 as usize == key && self.sources[*op] != NOTHING
             });
-            began.filter(|began| began != waits).map(|began| (*waits, began))
-        })
+            let Some(read) = reads.next() else { return Some(txn) };
+            write = self.sources[read];
+        }
+        None
     }
 
     fn wake(&mut self, key: usize, ready: &mut Ready) {

@@ -6,6 +6,7 @@
 
 use super::board::{ANY, Board, Cell, EMPTY, Kind, Slot, Step, Unit};
 use super::impossible::Impossible;
+use super::strings::Strings;
 use crate::kv;
 use crate::names::Table;
 use crate::search::{Precedence, Span};
@@ -35,6 +36,7 @@ pub(super) struct Compiler<'h> {
     pub(super) blind: Vec<(bool, bool)>,
     /// Units of which something that was seen is let pass.
     pub(super) loose: Vec<usize>,
+    pub(super) strings: Strings,
 }
 
 /// `numbers` ascending.
@@ -50,10 +52,12 @@ pub(super) fn compile<'h>(
         seen: Vec::new(),
         blind: Vec::new(),
         loose: Vec::new(),
+        strings: Strings::default(),
     };
     let happened = |number: &&usize| history.txns[**number].may_have_happened();
     let numbers: Vec<usize> = numbers.iter().filter(happened).copied().collect();
     compiler.survey(&numbers);
+    compiler.strings(&numbers)?;
     compiler.grown(&numbers);
     compiler.one_line(&numbers)?;
     compiler.lay_out();
@@ -237,7 +241,7 @@ impl<'h> Compiler<'h> {
         }
     }
 
-    fn slot(&mut self, cell: u32, value: ValueId) -> u32 {
+    pub(super) fn slot(&mut self, cell: u32, value: ValueId) -> u32 {
         if let Kind::Grown { base, .. } = self.board.cells[cell as usize].kind {
             let text = text_of(self.board.history.name_of(value));
             return base + small(text.map_or(0, |text| text.len()));
@@ -270,7 +274,8 @@ impl<'h> Compiler<'h> {
             }
         }
         let to = small(self.board.steps.len());
-        let must = txn.fate == Fate::Committed;
+        let certain = |op: &Op| self.strings.certain(self.cell(op.key()), history.ops(number));
+        let must = txn.fate == Fate::Committed || history.ops(number).first().is_some_and(certain);
         let steps = from as usize..to as usize;
         let reads = steps.clone().all(|at| self.is_read(self.board.steps[at]));
         let observes = steps.clone().any(|at| self.is_observation(self.board.steps[at]));
@@ -283,6 +288,9 @@ impl<'h> Compiler<'h> {
     /// `None`: it says nothing and does nothing.
     fn compiled(&mut self, op: &Op, fate: Fate) -> Option<Step> {
         let cell = self.cell(op.key());
+        if self.strings.has(cell) {
+            return self.string_step(cell, op, fate);
+        }
         Some(match *op {
             Op::Read { value, .. } => Step::See { cell, slot: self.slot(cell, value?) },
             Op::Write { value, .. } => Step::Put { cell, slot: self.slot(cell, value) },
@@ -454,7 +462,7 @@ fn sum_of(history: &Transactions, value: ValueId) -> i64 {
     }
 }
 
-fn text_of(value: &Value) -> Option<Bytes> {
+pub(super) fn text_of(value: &Value) -> Option<Bytes> {
     match value {
         Value::Nil => None,
         Value::Int(number) => Some(Bytes::from(number.to_string().into_bytes())),

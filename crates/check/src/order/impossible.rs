@@ -12,6 +12,9 @@ pub(super) enum Impossible {
     Nowhere { number: usize, key: KeyId, value: ValueId },
     /// Two reads of a list of which neither begins with the other.
     Incompatible { numbers: [usize; 2], key: KeyId },
+    /// What `number` saw of a string cannot be made of what was put and appended; or both saw the same append after
+    /// different values.
+    Text { number: usize, numbers: [usize; 2], key: KeyId },
 }
 
 impl Compiler<'_> {
@@ -119,7 +122,7 @@ impl Compiler<'_> {
     fn unexplained(&self, op: &Op) -> Option<ValueId> {
         let cell = self.cell(op.key());
         let kind = &self.board.cells[cell as usize].kind;
-        let string = matches!(kind, Kind::Text | Kind::Grown { .. });
+        let string = matches!(kind, Kind::Text | Kind::Grown { .. }) || self.strings.has(cell);
         let makers = |value: ValueId| {
             let slot = self.slots.get(&(cell, value.0.get()));
             slot.map_or(0, |slot| self.board.slots[*slot as usize].makers)

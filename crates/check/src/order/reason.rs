@@ -53,6 +53,23 @@ pub(super) fn impossible(history: &Transactions, found: Impossible) -> Witness {
             };
             (anomaly, format!("{seen}, {why}"), txns, number)
         }
+        Impossible::Text { number, numbers: [one, other], key } if one == other => {
+            let name = history.key_name(key);
+            let told = told(history, number);
+            let reason = format!(
+                "{told} saw what no order of all that {name} was set to and extended by can make"
+            );
+            ("ThinAirRead", reason, vec![number], number)
+        }
+        Impossible::Text { number, numbers: [one, other], key } => {
+            let reason = format!(
+                "{} and {} saw the same append to {} after different values",
+                told(history, one),
+                told(history, other),
+                history.key_name(key)
+            );
+            ("incompatible-order", reason, vec![one, other], number)
+        }
         Impossible::Incompatible { numbers: [one, other], key } => {
             let reason = format!(
                 "{} and {} saw lists of {} of which neither begins with the other",

@@ -59,6 +59,7 @@ impl<'h> Compiler<'h> {
 
     pub(super) fn finish(mut self, numbers: &[usize], precedence: Precedence) -> Compiled<'h> {
         self.lists_seen();
+        self.strings_seen();
         let units = std::mem::take(&mut self.board.units);
         let (mut spans, mut kept) = (Vec::with_capacity(units.len()), Vec::new());
         let mut classes: Table<Vec<Step>, u32> = Table::default();

@@ -7,6 +7,7 @@
 use super::compile::compile;
 use super::needs::Needs;
 use crate::Budget;
+use crate::names::Table;
 use crate::search::{Found, Precedence, Search};
 use crate::txn::{Transactions, Txn};
 
@@ -85,6 +86,25 @@ impl<'h> Shrinker<'h> {
             }
         }
         None
+    }
+
+    /// Whether a violation is among these, and what they need.
+    pub(super) fn among(&self, mut numbers: Vec<usize>, budget: &Budget) -> Option<Vec<usize>> {
+        let mut there: Table<usize, ()> = numbers.iter().map(|number| (*number, ())).collect();
+        let mut at = 0;
+        while let Some(number) = numbers.get(at).copied() {
+            at += 1;
+            for need in self.needs.of(number) {
+                let makers = self.needs.makers(need);
+                if makers.len() <= WRITERS {
+                    numbers.extend(makers.iter().filter(|it| there.insert(**it, ()).is_none()));
+                }
+            }
+        }
+        numbers.sort_unstable();
+        numbers.dedup();
+        let kept = self.needs.closed(numbers);
+        self.has_none(&kept, &mut self.attempt(budget)).then_some(kept)
     }
 
     fn end(&self, stuck: usize) -> u64 {

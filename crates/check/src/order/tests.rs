@@ -2,6 +2,7 @@
 
 mod draw;
 mod mutants;
+mod plan;
 mod stories;
 mod twin;
 
@@ -103,6 +104,8 @@ fn registers() {
 fn compare_and_set_registers() {
     many(Kind::Cas, Shape::Single, 2_000);
     many(Kind::Cas, Shape::Units, 1_000);
+    many(Kind::UniqueCas, Shape::Single, 3_000);
+    many(Kind::UniqueCas, Shape::Units, 1_000);
 }
 
 #[test]
@@ -135,6 +138,12 @@ fn redis_commands() {
     many(Kind::Redis, Shape::Units, 1_000);
     many(Kind::Text, Shape::Single, 2_000);
     many(Kind::Text, Shape::Units, 1_000);
+}
+
+#[test]
+fn strings_whose_values_name_their_order() {
+    many(Kind::Tokens, Shape::Single, 4_000);
+    many(Kind::Tokens, Shape::Units, 2_000);
 }
 
 #[test]

@@ -13,6 +13,19 @@ impl<O: Object> Search<O> {
         loop {
             let Frame { phase, cursor, .. } = self.frames[at];
             let placed = match phase {
+                Phase::Guide => {
+                    let next = match self.precedence {
+                        Precedence::RealTime => Phase::Target,
+                        Precedence::Process | Precedence::Nothing => Phase::Helpful,
+                    };
+                    self.turn(at, next);
+                    let item = self.guided(horizon);
+                    if item.is_some() && planted::is(Bug::OnlyGuide) {
+                        self.turn(at, Phase::OtherUnknown);
+                        self.frames[at].cursor = u32::try_from(self.classes.len()).unwrap_or(0);
+                    }
+                    item.is_some_and(|item| self.heard(at, item) && self.place(item))
+                }
                 Phase::Target => {
                     let target = self.by_return[self.next_return];
                     self.turn(at, Phase::Helpful);

@@ -17,6 +17,8 @@ pub(super) struct Clocks {
     all: Vec<Vec<u32>>,
     /// For each event that is a write, the place of its clock.
     of: Vec<u32>,
+    /// All events, what was seen before whoever saw it.
+    pub(super) order: Vec<u32>,
 }
 
 impl Clocks {
@@ -34,7 +36,8 @@ pub(super) fn clocks(
 ) -> Result<Result<Clocks, Vec<u32>>, Why> {
     let count = story.processes.len();
     let width = if kept { count } else { 0 };
-    let mut clocks = Clocks { all: vec![vec![0; width]], of: vec![u32::MAX; story.events.len()] };
+    let (of, order) = (vec![u32::MAX; story.events.len()], Vec::with_capacity(story.events.len()));
+    let mut clocks = Clocks { all: vec![vec![0; width]], of, order };
     let mut now = vec![vec![0; width]; count];
     let mut latest = vec![0; count];
     let mut next = vec![0; count];
@@ -67,13 +70,17 @@ pub(super) fn clocks(
             let writes = story.processes[process].get(next[process] + 1).is_some_and(|after| {
                 matches!(story.events[*after as usize].what, What::Write { .. })
             });
-            if writes && latest[process] == u32::MAX {
+            if writes && !kept {
+                // All of them are empty.
+                latest[process] = 0;
+            } else if writes && latest[process] == u32::MAX {
                 latest[process] = super::story::small(clocks.all.len());
                 clocks.all.push(now[process].clone());
                 if clocks.all.len() * width > budget.memory.saturating_mul(ENTRIES) {
                     return Err(format!("{left} events were left when the memory was used up"));
                 }
             }
+            clocks.order.push(*number);
             next[process] += 1;
             left -= 1;
             if left.is_multiple_of(GLANCE) && (budget.expired)() {

@@ -92,7 +92,9 @@ impl<'s, 'h> Demands<'s, 'h> {
         let count = self.story.processes.len();
         for number in 0..super::story::small(count) {
             let (on, places) = (BTreeMap::new(), Table::default());
-            let mut reader = Reader { number, on, places, known: vec![0; count] };
+            let counts = matches!(self.level, Level::MonotonicWrites | Level::WritesFollowReads);
+            let known = vec![0; if counts { count } else { 0 }];
+            let mut reader = Reader { number, on, places, known };
             for event in &self.story.processes[number as usize] {
                 if let Some(missing) = self.event(&mut reader, *event, sieve) {
                     return Ok(Some(missing));

@@ -32,6 +32,7 @@
 //! | `story` | who wrote and saw what |
 //! | `demands` | what each read had to show |
 //! | `clocks` | what had been seen before each write: vector clocks of reads |
+//! | `past` | the same where there are registers only, from the order of versions |
 //! | `order` | versions in an order, or a cycle of them |
 //! | `counters` | counters, by their size |
 //! | `words` | a failure in a sentence |
@@ -40,6 +41,7 @@ mod clocks;
 mod counters;
 mod demands;
 mod order;
+mod past;
 #[cfg(test)]
 mod stories;
 mod story;
@@ -84,7 +86,8 @@ pub fn judge(history: &Transactions, level: Level, budget: &mut Budget) -> Judge
 }
 
 fn find(story: &Story<'_>, level: Level, budget: &mut Budget) -> Result<Option<Witness>, Why> {
-    let kept = level == Level::WritesFollowReads;
+    let simple = level == Level::WritesFollowReads && story.has_only_registers();
+    let kept = level == Level::WritesFollowReads && !simple;
     let clocks = match clocks::clocks(story, kept, budget)? {
         Ok(clocks) => clocks,
         Err(circle) if level == Level::WritesFollowReads => {
@@ -94,13 +97,20 @@ fn find(story: &Story<'_>, level: Level, budget: &mut Budget) -> Result<Option<W
     };
     let granted = Graph::granted(story, level);
     // Monotonic reads demanded as well, only the last of a process' reads counts: if that can be had, so can less.
-    if level == Level::WritesFollowReads {
-        let demands = || Demands::new(story, level, Kept::Latest, &clocks);
-        if let Settled::Order = settle(story, demands, &clocks, granted.clone(), budget)? {
+    if kept {
+        let latest = |sieve: &mut Sieve, budget: &mut Budget| {
+            Demands::new(story, level, Kept::Latest, &clocks).all(sieve, budget)
+        };
+        if let Settled::Order = settle(story, latest, &clocks, granted.clone(), budget)? {
             return Ok(None);
         }
     }
-    let demands = || Demands::new(story, level, Kept::All, &clocks);
+    let demands = |sieve: &mut Sieve, budget: &mut Budget| {
+        if simple {
+            return past::all(story, &clocks.order, sieve, budget);
+        }
+        Demands::new(story, level, Kept::All, &clocks).all(sieve, budget)
+    };
     match settle(story, demands, &clocks, granted, budget)? {
         Settled::Order => Ok(None),
         Settled::Missing(missing) => Ok(Some(words::missing(story, level, &missing))),
@@ -119,11 +129,12 @@ enum Settled {
     Cycle(Vec<Edge>),
 }
 
-/// Guesses an order, adds to `graph` the demands that it does not meet, and so on.
-fn settle<'s, 'h: 's>(
-    story: &'s Story<'h>,
-    demands: impl Fn() -> Demands<'s, 'h>,
-    clocks: &'s Clocks,
+/// Guesses an order, adds to `graph` the demands that it does not meet, and so on. `demands` puts these into a sieve,
+/// or finds a read that shows too little.
+fn settle(
+    story: &Story<'_>,
+    demands: impl Fn(&mut Sieve, &mut Budget) -> Result<Option<Missing>, Why>,
+    clocks: &Clocks,
     mut graph: Graph,
     budget: &mut Budget,
 ) -> Result<Settled, Why> {
@@ -137,7 +148,7 @@ fn settle<'s, 'h: 's>(
             return Ok(Settled::Cycle(graph.cycle().expect("without an order there is a cycle")));
         };
         let mut sieve = Sieve { rank, edges: Vec::new() };
-        if let Some(missing) = demands().all(&mut sieve, budget)? {
+        if let Some(missing) = demands(&mut sieve, budget)? {
             return Ok(Settled::Missing(missing));
         }
         if sieve.edges.is_empty() {

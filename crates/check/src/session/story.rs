@@ -104,6 +104,11 @@ impl<'h> Story<'h> {
         self.shapes[key as usize] == Shape::Register
     }
 
+    /// Whether all events are of registers.
+    pub(super) fn has_only_registers(&self) -> bool {
+        self.shapes.iter().all(|shape| !matches!(shape, Shape::List | Shape::Set))
+    }
+
     pub(super) fn name(&self, key: u32) -> String {
         self.history.key_name(KeyId(key))
     }

@@ -98,16 +98,10 @@ fn expired() -> bool {
 fn watch(until: Instant, memory: u64) {
     loop {
         thread::sleep(ROUND);
-        let (limit, why) = if Instant::now() >= until + GRACE {
-            (
-                "time",
-                "the time was up, and what was being judged did not stop to say how far it came",
-            )
-        } else if resident() > memory.saturating_add(EXTRA) {
-            ("memory", "the memory was used up before the verdict")
-        } else if SPOKEN.load(Ordering::SeqCst) {
-            return;
-        } else {
+        let Some((limit, why)) = overrun(Instant::now(), resident(), (until, memory)) else {
+            if SPOKEN.load(Ordering::SeqCst) {
+                return;
+            }
             continue;
         };
         if !SPOKEN.swap(true, Ordering::SeqCst) {
@@ -117,9 +111,28 @@ fn watch(until: Instant, memory: u64) {
     }
 }
 
+/// The limit that is not kept, by the name of its option, and what that means.
+fn overrun(
+    now: Instant,
+    resident: u64,
+    (until, memory): (Instant, u64),
+) -> Option<(&'static str, &'static str)> {
+    if now >= until + GRACE {
+        let why = "the time was up, and what was being judged did not stop to say how far it came";
+        Some(("time", why))
+    } else if resident > memory.saturating_add(EXTRA) {
+        Some(("memory", "the memory was used up before the verdict"))
+    } else {
+        None
+    }
+}
+
 /// Bytes of memory in use; 0 where the machine does not say.
 fn resident() -> u64 {
     let text = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
     let pages = text.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok());
     pages.unwrap_or(0).saturating_mul(4_096)
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,7 @@
 use super::End;
 use super::shard::{self, Heading, Row};
 use crate::Failure;
+use crate::whole::write_whole;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::Path;
@@ -25,7 +26,7 @@ pub(crate) fn merge(dir: &Path) -> Result<Merged, Failure> {
         end = end.max(End::Incomplete);
     }
     let text = summary(&heading, &rows, &missing);
-    shard::write_whole(&dir.join("summary.md"), text.as_bytes())?;
+    write_whole(&dir.join("summary.md"), text.as_bytes())?;
     Ok(Merged { text, code: end.code() })
 }
 

@@ -4,6 +4,7 @@ use super::campaign::speed;
 use super::stopwatch::Stopwatch;
 use super::{End, diagram, file, progress, shard, step};
 use crate::args::{Replay, SimRun};
+use crate::whole::write_whole;
 use crate::{Failure, nodes, out};
 use std::path::Path;
 use std::process::ExitCode;
@@ -28,13 +29,13 @@ pub(crate) fn save(seed: u64, args: &SimRun) -> Result<(), Failure> {
                 out::line(format_args!("\nseed {seed}: {}", cut_down(&whole, &shrunk)));
                 plan = shrunk.plan;
             }
-            None => out::line(format_args!("\nseed {seed}: it does not fail any more")),
+            None => out::line(format_args!("\nseed {seed}: not cut down, as nothing failed")),
         }
     }
     let report = tell(&plan);
     let dir = args.out.as_deref().unwrap_or(Path::new("."));
     let path = dir.join(format!("seed-{seed}.replay"));
-    shard::write_whole(&path, file::text(&plan, &report).as_bytes())?;
+    write_whole(&path, file::text(&plan, &report).as_bytes())?;
     out::line(format_args!("saved: atoll sim replay {}", path.display()));
     Ok(())
 }
@@ -96,7 +97,7 @@ fn replayed(args: &Replay) -> Result<End, Failure> {
     }
     if let Some(path) = &args.html {
         let html = draw::space_time(&diagram::of(&read.plan, &report));
-        shard::write_whole(path, html.as_bytes())?;
+        write_whole(path, html.as_bytes())?;
         out::line(format_args!("drawn in {}", path.display()));
     }
     if args.step {

@@ -2,9 +2,9 @@
 //! whole or not at all.
 
 use crate::Failure;
+use crate::whole::write_whole;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use swarm::{Report, Verdict};
 
@@ -88,18 +88,6 @@ pub(crate) fn write(dir: &Path, heading: &Heading, rows: &[Row]) -> Result<PathB
     let path = heading.path(dir);
     write_whole(&path, text.as_bytes())?;
     Ok(path)
-}
-
-/// Writes a file that is there whole or not at all.
-pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    let failed = |error: std::io::Error| format!("{}: {error}", path.display());
-    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    std::fs::create_dir_all(dir).map_err(failed)?;
-    let mut file = tempfile::NamedTempFile::new_in(dir).map_err(failed)?;
-    file.write_all(bytes).map_err(failed)?;
-    file.as_file().sync_all().map_err(failed)?;
-    file.persist(path).map_err(|error| failed(error.error))?;
-    Ok(())
 }
 
 fn line(value: &impl Serialize) -> String {

@@ -3,7 +3,8 @@
 use sim::{Moment, What};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::io::{BufRead, IsTerminal, Write};
+use std::io::{self, BufRead, IsTerminal, Write};
+use std::ops::Range;
 use stdx::NodeId;
 use swarm::Report;
 
@@ -19,7 +20,7 @@ pub(crate) struct Step {
 }
 
 /// What is known of a node.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 struct State {
     /// up, down, paused.
     life: &'static str,
@@ -27,6 +28,13 @@ struct State {
     core: String,
     /// Written and durable up to here.
     log: (u64, u64),
+}
+
+impl Default for State {
+    /// Nodes are up when a run begins.
+    fn default() -> State {
+        State { life: "up", core: String::new(), log: (0, 0) }
+    }
 }
 
 impl State {
@@ -105,34 +113,87 @@ fn shown(number: usize, of: usize, step: &Step) -> String {
     text
 }
 
+/// What can be asked for.
+const PROMPT: &str =
+    "Enter, a number of steps, b (back), g NUMBER (go to), /WORDS (on to what says so), q: ";
+
 /// Shows the steps as asked for on stdin; all of them where nobody sits there.
 pub(crate) fn walk(report: &Report) {
     let steps = steps(&report.moments);
-    let stdin = std::io::stdin();
-    let asks = stdin.is_terminal();
-    let (mut next, mut wanted) = (0, if asks { 1 } else { steps.len() });
-    let mut to = std::io::stdout().lock();
-    while next < steps.len() {
-        let end = steps.len().min(next + wanted);
-        for (at, step) in steps.iter().enumerate().take(end).skip(next) {
-            if write!(to, "{}", shown(at + 1, steps.len(), step)).is_err() {
-                return;
-            }
-        }
-        next = end;
-        if next == steps.len() {
-            return;
-        }
-        let _ = write!(to, "Enter, a number of steps, or q: ").and_then(|()| to.flush());
+    let (stdin, mut to) = (std::io::stdin(), std::io::stdout().lock());
+    // A reader that went away is no failure.
+    let _ = if stdin.is_terminal() {
+        by_keys(&steps, &mut stdin.lock(), &mut to)
+    } else {
+        show(&steps, 0..steps.len(), &mut to)
+    };
+}
+
+fn show(steps: &[Step], range: Range<usize>, to: &mut impl Write) -> io::Result<()> {
+    for (at, step) in steps.iter().enumerate().take(range.end).skip(range.start) {
+        write!(to, "{}", shown(at + 1, steps.len(), step))?;
+    }
+    Ok(())
+}
+
+/// The first step, and then what each line of `keys` asks for, until one says q or there are no more.
+pub(crate) fn by_keys(
+    steps: &[Step],
+    keys: &mut impl BufRead,
+    to: &mut impl Write,
+) -> io::Result<()> {
+    let mut next = steps.len().min(1);
+    show(steps, 0..next, to)?;
+    loop {
+        write!(to, "{PROMPT}")?;
+        to.flush()?;
         let mut line = String::new();
-        match stdin.lock().read_line(&mut line) {
-            Ok(1..) => {}
-            _ => return,
+        if keys.read_line(&mut line)? == 0 {
+            // What comes next has a line of its own.
+            return writeln!(to);
         }
-        match line.trim() {
-            "" => wanted = 1,
-            "q" => return,
-            word => wanted = word.parse().unwrap_or(1),
+        if line.trim() == "q" {
+            return Ok(());
+        }
+        match wanted(line.trim(), next, steps) {
+            Ok(range) => {
+                next = range.end;
+                show(steps, range, to)?;
+            }
+            Err(why) => writeln!(to, "{why}")?,
         }
     }
 }
+
+/// Which steps a line asks for, where step `next` (from 0) would follow; or why there are none.
+fn wanted(line: &str, next: usize, steps: &[Step]) -> Result<Range<usize>, String> {
+    let on = |count: usize| match next == steps.len() {
+        true => Err(format!("step {next} is the last one")),
+        false => Ok(next..next.saturating_add(count).min(steps.len())),
+    };
+    let is_number = |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit());
+    // More than any number of steps is all of them.
+    let number = |word: &str| word.parse().unwrap_or(usize::MAX);
+    match line {
+        "" => on(1),
+        "b" if next > 1 => Ok(next - 2..next - 1),
+        "b" => Err("there is no step before it".into()),
+        count if is_number(count) && number(count) > 0 => on(number(count)),
+        _ => {
+            if let Some(words) = line.strip_prefix('/') {
+                let says = |at: &usize| shown(at + 1, steps.len(), &steps[*at]).contains(words);
+                let found = (next..steps.len()).find(says).map(|at| at..at + 1);
+                return found.ok_or_else(|| format!("no later step says `{words}`"));
+            }
+            let to = line.strip_prefix('g').map(str::trim).filter(|word| is_number(word));
+            let Some(to) = to else { return Err(format!("`{line}` is none of these")) };
+            match number(to) {
+                to if (1..=steps.len()).contains(&to) => Ok(to - 1..to),
+                _ => Err(format!("there are steps 1 to {}", steps.len())),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -51,7 +51,7 @@ impl Bench {
             self.core.check();
             first = first.or(Some(self.core.ignored()));
             let drained = self.out.drain();
-            assert!(drained.outputs.is_empty(), "raft has no stamped outputs");
+            assert_eq!(drained.outputs.len(), 0, "raft has no stamped outputs");
             let places = (start.0..).map(Position);
             self.log.extend(places.zip(drained.records));
             self.log.retain(|(at, _)| drained.release.is_none_or(|before| *at >= before));

@@ -59,15 +59,12 @@ pub(super) fn open<D: Disk>(
     mut disk: D,
     config: LogConfig,
 ) -> Result<(Log<D>, Recovery), LogError> {
-    let files = scan::files(&mut disk)?;
-    let mut items: Vec<Item> = files
-        .iter()
-        .flat_map(|file| {
-            let item =
-                |found: &Found| Item { slot: file.slot, file_len: file.len, found: found.clone() };
-            file.found.iter().map(item)
-        })
-        .collect();
+    let mut files = scan::files(&mut disk)?;
+    let mut items = Vec::with_capacity(files.iter().map(|file| file.found.len()).sum());
+    for File { slot, len, found } in &mut files {
+        let item = |found| Item { slot: *slot, file_len: *len, found };
+        items.extend(core::mem::take(found).into_iter().map(item));
+    }
     items.sort_by_key(Item::place);
     if config.planted.is(Mutant::CountTorn) {
         items.iter_mut().for_each(|item| item.found.whole = true);
@@ -295,6 +292,7 @@ impl<'a> Walk<'a> {
             dirty: Vec::new(),
             kept: self.kept,
             buffer: Vec::new(),
+            name: slots::Name::default(),
             failed: false,
         };
         let (next, start) = (self.next, self.start);

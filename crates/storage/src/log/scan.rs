@@ -28,9 +28,15 @@ pub(super) fn batch_of(bytes: &[u8]) -> Option<(Header, &[u8])> {
     let Parsed::Header(header) = Header::parse(bytes) else {
         return None;
     };
+    let content = content_of(&header, bytes)?;
+    Some((header, content))
+}
+
+/// The content of the batch that `bytes` begin with, whose header is known, if it verifies.
+fn content_of<'a>(header: &Header, bytes: &'a [u8]) -> Option<&'a [u8]> {
     let len = usize::try_from(header.content_len).ok()?;
     let content = bytes[HEADER..].get(..len)?;
-    header.matches(content).then_some((header, content))
+    header.matches(content).then_some(content)
 }
 
 /// A stretch of a file in memory.
@@ -62,12 +68,15 @@ impl<D: Disk> Window<'_, D> {
 /// released, or it would not have been recycled.
 pub(super) fn files<D: Disk>(disk: &mut D) -> Result<Vec<File>, LogError> {
     let mut files = Vec::new();
+    let mut bytes = Vec::new();
     for (file, len) in disk.list()? {
         let Some(slot) = slots::slot_of(&file) else {
             continue;
         };
-        let window = Window { disk: &mut *disk, file, len, from: 0, bytes: Vec::new() };
-        let mut found = scan(window, slot)?;
+        // Nothing of this file is held yet.
+        let mut window = Window { disk: &mut *disk, file, len, from: u64::MAX, bytes };
+        let mut found = scan(&mut window, slot)?;
+        bytes = window.bytes;
         let newest = found.iter().map(|batch| batch.header.segment).max().unwrap_or(0);
         found.retain(|batch| batch.header.segment == newest);
         files.push(File { slot, len, found });
@@ -75,14 +84,15 @@ pub(super) fn files<D: Disk>(disk: &mut D) -> Result<Vec<File>, LogError> {
     Ok(files)
 }
 
-fn scan<D: Disk>(mut window: Window<'_, D>, slot: u32) -> Result<Vec<Found>, LogError> {
+fn scan<D: Disk>(window: &mut Window<'_, D>, slot: u32) -> Result<Vec<Found>, LogError> {
     let mut found = Vec::new();
     let mut offset = 0;
     while offset + (HEADER as u64) <= window.len {
         let header = match Header::parse(window.get(offset, HEADER as u64)?) {
             Parsed::Header(header) if header.slot == slot && header.offset == offset => header,
             Parsed::Newer(version) => {
-                return Err(LogError::Newer { file: window.file, offset, version });
+                let file = window.file.clone();
+                return Err(LogError::Newer { file, offset, version });
             }
             Parsed::Header(_) | Parsed::Nothing => {
                 offset += SECTOR;
@@ -90,7 +100,7 @@ fn scan<D: Disk>(mut window: Window<'_, D>, slot: u32) -> Result<Vec<Found>, Log
             }
         };
         let fits = header.span() <= window.len - offset;
-        let whole = fits && batch_of(window.get(offset, header.span())?).is_some();
+        let whole = fits && content_of(&header, window.get(offset, header.span())?).is_some();
         // A batch that is not whole may be an old one with newer ones written over its content.
         offset += if whole { header.span() } else { SECTOR };
         found.push(Found { header, whole });

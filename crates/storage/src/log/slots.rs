@@ -41,6 +41,22 @@ pub(super) fn name(slot: u32) -> String {
     format!("wal-{slot:06}")
 }
 
+/// The file of the slot asked for last, which is mostly asked for again.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Name {
+    slot: u32,
+    name: String,
+}
+
+impl Name {
+    pub(super) fn of(&mut self, slot: u32) -> &str {
+        if self.slot != slot || self.name.is_empty() {
+            *self = Name { slot, name: name(slot) };
+        }
+        &self.name
+    }
+}
+
 /// The slot of a file, if it is one.
 pub(super) fn slot_of(file: &str) -> Option<u32> {
     let slot = file.strip_prefix("wal-")?.parse().ok()?;

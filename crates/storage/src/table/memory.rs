@@ -114,7 +114,8 @@ impl<E> Map<E> {
     /// The lowest hash in the map that is at least `from`.
     pub(super) fn first_from(&self, from: u64) -> Option<u64> {
         let first = shard_of(from);
-        for (index, shard) in self.shards.iter().enumerate().skip(first) {
+        let later = self.shards.get(first..).unwrap_or_default();
+        for (index, shard) in (first..).zip(later) {
             if shard.len == 0 {
                 continue;
             }

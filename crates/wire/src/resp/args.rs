@@ -98,7 +98,9 @@ impl Args {
 
 impl<A: AsRef<[u8]>> FromIterator<A> for Args {
     fn from_iter<I: IntoIterator<Item = A>>(args: I) -> Args {
-        let mut all = Args::default();
+        let args = args.into_iter();
+        let count = args.size_hint().0;
+        let mut all = Args::with_capacity(count, count * 8);
         for arg in args {
             all.push(arg.as_ref());
         }

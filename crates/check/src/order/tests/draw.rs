@@ -13,6 +13,8 @@ pub(super) enum Kind {
     /// No value is written twice.
     Unique,
     Cas,
+    /// Compare-and-sets that mostly expect what is there, and no value is written twice.
+    UniqueCas,
     List,
     Counter,
     Set,
@@ -20,6 +22,8 @@ pub(super) enum Kind {
     Redis,
     /// Strings that are appended to and read.
     Text,
+    /// Strings that are put, appended to and read; mostly none of what they are made of begins with another.
+    Tokens,
     /// Each key another kind.
     Mixed,
 }
@@ -133,13 +137,15 @@ impl Maker<'_> {
         let mut held = self.state.remove(&key.0).unwrap_or_default();
         let op = match kind {
             Kind::Register | Kind::Unique => self.register(key, &mut held, kind == Kind::Unique),
-            Kind::Cas => self.cas(key, &mut held),
+            Kind::Cas => self.cas(key, &mut held, false),
+            Kind::UniqueCas => self.cas(key, &mut held, true),
             Kind::List => self.list(key, &mut held),
             Kind::Counter => self.counter(key, &mut held),
             Kind::Set => self.set(key, &mut held),
             Kind::Queue => self.queue(key, &mut held),
             Kind::Redis => self.redis(key, &mut held, false),
             Kind::Text => self.redis(key, &mut held, true),
+            Kind::Tokens => self.tokens(key, &mut held),
             Kind::Mixed => unreachable!("chosen above"),
         };
         self.state.insert(key.0, held);
@@ -168,11 +174,13 @@ impl Maker<'_> {
         Op::Write { key, value }
     }
 
-    fn cas(&mut self, key: KeyId, held: &mut Held) -> Op {
+    fn cas(&mut self, key: KeyId, held: &mut Held, unique: bool) -> Op {
         if self.prng.chance(1, 2) {
-            return self.register(key, held, false);
+            return self.register(key, held, unique);
         }
-        let (from, to) = (self.some(false), self.some(false));
+        let (from, to) = (self.some(false), self.some(unique));
+        // What was written last, or before that.
+        let from = if unique { self.fresh - 1 - from } else { from };
         let (from, to) = (self.int(from), self.int(to));
         let done = held.value == text_of(self.history.name_of(from));
         if done {
@@ -224,6 +232,42 @@ impl Maker<'_> {
         let n = self.some(unique);
         held.items.push(n);
         Op::Enqueue { key, value: self.int(n) }
+    }
+
+    fn tokens(&mut self, key: KeyId, held: &mut Held) -> Op {
+        if self.prng.chance(1, 2) {
+            if self.prng.chance(1, 2) {
+                return Op::Read { key, value: Some(self.held(held)) };
+            }
+            return self.command(key, Command::Get, Some(Reply::Value(held.value.clone())));
+        }
+        let n = self.some(true);
+        let token = match self.mix {
+            0 => ["1", "0", "10", "01"][self.prng.index(4)].to_string(),
+            _ => format!("{n}."),
+        };
+        let token = Bytes::from(token.into_bytes());
+        let mut next = held.value.as_ref().map_or_else(Vec::new, |text| text.to_vec());
+        next.extend_from_slice(&token);
+        match self.prng.below(6) {
+            0 => {
+                held.value = Some(token);
+                Op::Write { key, value: self.held(held) }
+            }
+            1 => {
+                held.value = Some(token.clone());
+                self.command(key, Command::Set(token), Some(Reply::Done))
+            }
+            _ => {
+                held.value = Some(Bytes::from(next));
+                self.command(key, Command::Append(token), None)
+            }
+        }
+    }
+
+    fn command(&mut self, key: KeyId, command: Command, reply: Option<Reply>) -> Op {
+        self.history.redis.push((command, reply));
+        Op::Redis { key, command: u32::try_from(self.history.redis.len()).unwrap() - 1 }
     }
 
     fn redis(&mut self, key: KeyId, held: &mut Held, grows: bool) -> Op {
@@ -291,7 +335,13 @@ impl Maker<'_> {
         let donor = lines[other].4.clone();
         for op in &mut lines[at].4 {
             match op {
-                Op::Read { value: seen, .. } => *seen = Some(value),
+                Op::Read { key, value: seen } => {
+                    let read = donor.iter().find_map(|from| match *from {
+                        Op::Read { key: of, value } if of == *key => value,
+                        _ => None,
+                    });
+                    *seen = read.or(Some(value));
+                }
                 Op::Dequeue { value: seen @ Some(_), .. } => *seen = Some(value),
                 Op::Count { value: seen, .. } => *seen = Some(self.int(n)),
                 Op::Cas { done, .. } => *done = done.map(|done| !done),
@@ -307,7 +357,15 @@ impl Maker<'_> {
                 }
                 Op::Redis { command, .. } => {
                     let reply = &mut self.history.redis[*command as usize].1;
-                    *reply = reply.as_ref().map(|_| Reply::Int(n));
+                    *reply = match reply.take() {
+                        // The beginning is lost.
+                        Some(Reply::Value(Some(text))) if text.contains(&b'.') => {
+                            let rest = text.splitn(2, |byte| *byte == b'.').last();
+                            let rest = rest.filter(|rest| !rest.is_empty());
+                            Some(Reply::Value(rest.map(Bytes::from)))
+                        }
+                        reply => reply.map(|_| Reply::Int(n)),
+                    };
                 }
                 _ => {}
             }

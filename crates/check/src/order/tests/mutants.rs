@@ -9,7 +9,7 @@ use crate::{Budget, Judgement, Level, order};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use stdx::Prng;
 
-const BUGS: [Bug; 15] = [
+const BUGS: [Bug; 19] = [
     Bug::TouchIsOrder,
     Bug::ProcessMayTouch,
     Bug::NoProcess,
@@ -23,17 +23,23 @@ const BUGS: [Bug; 15] = [
     Bug::NothingComesBack,
     Bug::LaterStands,
     Bug::QueueTouches,
+    Bug::IdleNever,
+    Bug::OnlyGuide,
+    Bug::TokensBegin,
+    Bug::FirstPlace,
     Bug::ShrinkAnything,
     Bug::KeysApart,
 ];
 
-const KINDS: [(Kind, Shape); 6] = [
+const KINDS: [(Kind, Shape); 8] = [
     (Kind::Cas, Shape::Single),
     (Kind::Register, Shape::Units),
     (Kind::Queue, Shape::Single),
     (Kind::Counter, Shape::Single),
     (Kind::Unique, Shape::Single),
     (Kind::Mixed, Shape::Units),
+    (Kind::Tokens, Shape::Single),
+    (Kind::UniqueCas, Shape::Single),
 ];
 
 /// Whether the judgement is not the twin's, or comes with a part that is none.
@@ -59,7 +65,7 @@ fn every_planted_bug_is_found() {
     assert!(told.is_empty(), "judged wrongly without any bug: {told:?}");
     for bug in BUGS {
         let found = (0..8_000).find(|seed| {
-            let (kind, shape) = KINDS[usize::try_from(seed % 6).unwrap()];
+            let (kind, shape) = KINDS[usize::try_from(seed % 8).unwrap()];
             let history = history(&mut Prng::new(*seed), kind, shape);
             let fails = |level| catch_unwind(AssertUnwindSafe(|| is_wrong(&history, level)));
             // A panic is a find as well.

@@ -134,9 +134,9 @@ fn a_violation_is_drawn() {
     expect(&check(&stale, &["--html", html]), 1, &["drawn in "]);
     let drawn = fs::read_to_string(&page).expect("written");
     assert!(drawn.starts_with("<!doctype html>") && drawn.contains("process 2"), "{drawn}");
-    let nowhere = folder.0.path().join("no/such/folder");
+    let nowhere = stale.join("below/a/file");
     let nowhere = nowhere.to_str().expect("an ordinary path");
-    expect(&check(&stale, &["--html", nowhere]), 73, &["no/such/folder"]);
+    expect(&check(&stale, &["--html", nowhere]), 73, &["stale/below/a/file"]);
 }
 
 /// Swaps of few values, all at the same time: to place them all is to walk every arc of a graph once, and where that
@@ -167,4 +167,19 @@ fn the_budget_is_kept() {
     expect(&map, 2, &["unknown"]);
     let large = folder.file("large", &GOOD.repeat(8_000));
     expect(&check(&large, &["--memory", "1"]), 2, &["the file alone is larger than --memory"]);
+}
+
+/// What is being judged is a file that does not end, and whoever reads it cannot ask whether time is up.
+#[test]
+fn the_watchman_ends_what_does_not_ask() {
+    let mut command = Command::new(ATOLL);
+    command.args(["check", "-", "--time", "0"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = command.spawn().expect("the binary runs");
+    // Open until the end, so that the reading never is.
+    let mut input = child.stdin.take().expect("piped");
+    input.write_all(GOOD.as_bytes()).expect("it reads");
+    let output = child.wait_with_output().expect("it ends");
+    drop(input);
+    let says = ["unknown: the time was up, and what was being judged did not stop", "(--time)"];
+    expect(&output, 2, &says);
 }
