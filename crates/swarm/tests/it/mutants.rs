@@ -11,7 +11,7 @@ const SEEDS: u64 = 500;
 const FOUND: &[(Mutant, u64)] = &[
     (Mutant::VoteTwice, 0),
     (Mutant::ForgetVote, 0),
-    (Mutant::AckBeforeSync, 1),
+    (Mutant::AckBeforeSync, 4),
     (Mutant::ReadWithoutQuorum, 0),
     (Mutant::ReadBeforeNoop, 0),
     (Mutant::TruncateCommitted, 1),
