@@ -43,6 +43,7 @@ impl Pace {
         Draw {
             setup,
             nemesis: steady.then_some(faults),
+            lull: Duration::ZERO,
             power: Vec::new(),
             clients: 10,
             // Requests come after five eighths of this on average, and one asks for three things in two. An answer

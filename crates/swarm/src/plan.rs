@@ -71,10 +71,11 @@ fn faults(draw: &Draw, prng: &Prng) -> Vec<(Duration, Fault)> {
     if let Some(config) = draw.nemesis {
         let ids = (1..=draw.setup.world.nodes).map(NodeId);
         let mut nemesis = Nemesis::new(config, ids, prng.fork(1));
-        let plan = nemesis.plan(start + FAULTS, start + draw.setup.length);
+        let until = draw.setup.length.saturating_sub(draw.lull);
+        let plan = nemesis.plan(start + FAULTS, start + until);
+        all.extend(plan.into_iter().map(|(at, fault)| (at.since(start), fault)));
         // The end mends everything anyhow.
-        let faults = plan.into_iter().filter(|(_, fault)| *fault != Fault::HealAll);
-        all.extend(faults.map(|(at, fault)| (at.since(start), fault)));
+        all.retain(|(at, _)| *at < draw.setup.length);
     }
     for (at, off) in &draw.power {
         all.extend([(*at, Fault::PowerOff), (*at + *off, Fault::PowerOn)]);

@@ -47,9 +47,10 @@ impl Profile {
             Profile::Calm => 0,
             Profile::Rough | Profile::Clocks => 1,
             Profile::Partitions => 2,
-            Profile::Disks => 3,
-            Profile::Crashes | Profile::Mixed => 4,
-            Profile::Power => 5,
+            Profile::Mixed => 3,
+            Profile::Crashes => 4,
+            Profile::Disks => 5,
+            Profile::Power => 7,
             Profile::Churn => 11,
         }
     }
@@ -165,6 +166,8 @@ pub struct Setup {
 pub(crate) struct Draw {
     pub(crate) setup: Setup,
     pub(crate) nemesis: Option<NemesisConfig>,
+    /// So long before the end the nemesis rests.
+    pub(crate) lull: Duration,
     /// Power cuts: when, and for how long.
     pub(crate) power: Vec<(Duration, Duration)>,
     pub(crate) clients: u64,
@@ -206,12 +209,18 @@ impl Draw {
             length,
             witness: options.witness,
         };
+        let nemesis = nemesis(profile, workload, prng).map(|faults| mixed(profile, faults, mix));
+        // Among few requests each finds a node that has slept, and keys that nobody has overwritten.
+        let sparse = profile == Profile::Clocks && workload == Workload::Expiry;
+        let rare = if sparse { *mix.pick(&[1, 4, 4]) } else { 1 };
         Draw {
             setup,
-            nemesis: nemesis(profile, workload, prng).map(|faults| mixed(profile, faults, mix)),
+            nemesis,
+            // A leader that stays shows what the node that crashes last has lost.
+            lull: if mix.chance(1, 2) { ms(500) } else { Duration::ZERO },
             power: power(profile, length, prng),
             clients: prng.range(3, 6),
-            think: ms(prng.range(5, 40)),
+            think: ms(prng.range(5, 40)) * rare,
             padding: if prng.chance(1, 3) { 0 } else { prng.index(400) },
         }
     }
@@ -250,9 +259,9 @@ fn world(profile: Profile, workload: Workload, planted: Planted, prng: &mut Prng
         // Slower disks than a test would like: more that is written and not yet synced.
         config.disk.sync.max = Duration::from_micros(prng.range(500, 15_000));
     }
-    if matches!(profile, Profile::Power | Profile::Crashes) {
+    if matches!(profile, Profile::Power | Profile::Crashes | Profile::Disks) {
         // The longer a sync, the more there is to lose; what is sent twice is acknowledged twice.
-        config.disk.sync.max = Duration::from_micros(prng.range(2_000, 40_000));
+        config.disk.sync.max = Duration::from_micros(prng.range(10_000, 60_000));
         config.net.duplicate_ppm = if prng.chance(1, 4) { 0 } else { prng.below(500_000) };
     }
     let slow = match profile {
@@ -280,16 +289,19 @@ fn node_config(profile: Profile, nodes: u64, planted: Planted, prng: &mut Prng) 
         Profile::Clocks => prng.range(250, 500),
         _ => prng.range(90, 300),
     };
+    let request_timeout = ms(prng.range(600, 2_500));
+    // The less timeouts differ, the more often two nodes stand at once.
+    let drawn = *prng.pick(&[1, 8, 12, 16, 20, 24]);
+    let apart = if profile == Profile::Calm { 1 } else { drawn };
     let member = |node| Member { node: NodeId(node), client: format!("node{node}:6379") };
     Config {
         cluster: "swarm".into(),
         node: NodeId(1),
         members: (1..=nodes).map(member).collect(),
-        request_timeout: ms(prng.range(600, 2_500)),
+        request_timeout,
         requirepass: None,
         max_value: 1 << 20,
-        // The less timeouts differ, the more often two nodes stand at once.
-        election: (ms(election), ms(election + election / *prng.pick(&[1, 8]))),
+        election: (ms(election), ms(election + election / apart)),
         heartbeat: ms(election / 6),
         snapshot_bytes: prng.range(1 << 10, 12 << 10),
         chunk_bytes: usize::try_from(prng.range(128, 1024)).expect("small"),
@@ -335,7 +347,7 @@ fn nemesis(profile: Profile, workload: Workload, prng: &mut Prng) -> Option<Neme
             gap: (ms(5), ms(120)),
             lasts: (ms(60), ms(prng.range(200, 600))),
             crash: 4,
-            crash_all: 1,
+            crash_all: 2,
             pause: 6,
             isolate: 6,
             halves: 1,
@@ -346,7 +358,8 @@ fn nemesis(profile: Profile, workload: Workload, prng: &mut Prng) -> Option<Neme
             ..none
         }),
         Profile::Disks => {
-            Some(NemesisConfig { crash: 3, slow_disk: 2, fail_sync: 3, full_disk: 3, ..none })
+            let disks = NemesisConfig { slow_disk: 2, fail_sync: 3, full_disk: 3, ..none };
+            Some(NemesisConfig { crash: 3, crash_all: 1, ..disks })
         }
         Profile::Mixed => {
             let all =

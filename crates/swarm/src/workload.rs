@@ -73,8 +73,7 @@ impl Source {
     }
 
     fn register(&mut self, name: &[u8]) -> Args {
-        let dels = if self.workload == Workload::Keyspaces { 4 } else { 1 };
-        match self.prng.below(12 + dels) {
+        match self.prng.below(13) {
             0..=4 => args(&[b"GET", name]),
             5..=7 => args(&[b"SET", name, &self.value()]),
             8 => args(&[b"SET", name, &self.value(), b"NX"]),
