@@ -103,6 +103,11 @@ pub fn run_plan(plan: &Plan, story: usize) -> Report {
     ran(plan, story, STEPS).report
 }
 
+/// As [`run_plan`], for one who measures: calls `over` when nothing is left but to judge what the clients saw.
+pub fn run_plan_telling(plan: &Plan, over: &mut dyn FnMut()) -> Report {
+    ran_telling(plan, 0, STEPS, over).report
+}
+
 /// A run that is over.
 pub(crate) struct Ran {
     pub(crate) report: Report,
@@ -111,11 +116,16 @@ pub(crate) struct Ran {
 }
 
 pub(crate) fn ran(plan: &Plan, story: usize, steps: u64) -> Ran {
+    ran_telling(plan, story, steps, &mut || {})
+}
+
+fn ran_telling(plan: &Plan, story: usize, steps: u64, over: &mut dyn FnMut()) -> Ran {
     let (profile, workload) = (plan.setup.profile, plan.setup.workload);
     let mut run = Run::new(plan, story);
     RUNNING.set(true);
     let result = catch_unwind(AssertUnwindSafe(|| run.all()));
     RUNNING.set(false);
+    over();
     let finding = match result {
         Ok(Ok(())) => run.seen.judge(workload, run.setup.clock_error(), steps),
         Ok(Err(broken)) => broken.into(),

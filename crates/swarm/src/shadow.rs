@@ -67,9 +67,8 @@ impl Shadow {
         (index, term): (u64, Option<u64>),
     ) -> bool {
         let Some(written) = self.replicas.get(&(node, group)) else { return false };
-        let snapshot = written.marks.iter().any(|(upto, at)| *upto >= index && *at < durable);
         let entry = written.entries.get(&index);
-        snapshot
-            || entry.is_some_and(|(of, at)| *at < durable && term.is_none_or(|term| term == *of))
+        entry.is_some_and(|(of, at)| *at < durable && term.is_none_or(|term| term == *of))
+            || written.marks.iter().any(|(upto, at)| *upto >= index && *at < durable)
     }
 }

@@ -173,6 +173,6 @@ impl Source {
 
 /// What is asked instead, where a transaction was to be built on a WATCH that was refused.
 pub(crate) fn instead(commands: &[Args], watched: &Watched) -> Option<Vec<Args>> {
-    let ends = commands.iter().any(|command| command.is(0, "EXEC"));
-    (ends && *watched == Watched::Spoilt).then(|| vec![args(&[b"UNWATCH"])])
+    let ends = || commands.iter().any(|command| command.is(0, "EXEC"));
+    (*watched == Watched::Spoilt && ends()).then(|| vec![args(&[b"UNWATCH"])])
 }

@@ -30,6 +30,8 @@ pub(super) struct Slot<E> {
 pub(super) struct Map<E> {
     /// Empty as long as the table is.
     shards: Vec<Shard<E>>,
+    /// One bit a shard: whether it holds anything. A scan of a small table reads this instead of them all.
+    occupied: [u64; (1 << SHARD_BITS) / 64],
     len: usize,
 }
 
@@ -67,7 +69,7 @@ impl<E> Shard<E> {
 
 impl<E> Default for Map<E> {
     fn default() -> Map<E> {
-        Map { shards: Vec::new(), len: 0 }
+        Map { shards: Vec::new(), occupied: [0; (1 << SHARD_BITS) / 64], len: 0 }
     }
 }
 
@@ -84,7 +86,9 @@ impl<E> Map<E> {
         if self.shards.is_empty() {
             self.shards.resize_with(1 << SHARD_BITS, || Shard { buckets: Vec::new(), len: 0 });
         }
-        let shard = &mut self.shards[shard_of(hash)];
+        let at = shard_of(hash);
+        self.occupied[at / 64] |= 1 << (at % 64);
+        let shard = &mut self.shards[at];
         if shard.len >= shard.buckets.len() * LOAD && shard.buckets.len() < 1 << 40 {
             shard.grow();
         }
@@ -102,11 +106,15 @@ impl<E> Map<E> {
     }
 
     fn remove(&mut self, hash: u64, key: &[u8]) -> Option<Slot<E>> {
-        let shard = self.shards.get_mut(shard_of(hash))?;
+        let number = shard_of(hash);
+        let shard = self.shards.get_mut(number)?;
         let index = shard.bucket(hash);
         let bucket = shard.buckets.get_mut(index)?;
         let at = bucket.iter().position(|slot| slot.hash == hash && *slot.key == *key)?;
         shard.len -= 1;
+        if shard.len == 0 {
+            self.occupied[number / 64] &= !(1 << (number % 64));
+        }
         self.len -= 1;
         Some(bucket.remove(at))
     }
@@ -114,11 +122,10 @@ impl<E> Map<E> {
     /// The lowest hash in the map that is at least `from`.
     pub(super) fn first_from(&self, from: u64) -> Option<u64> {
         let first = shard_of(from);
-        let later = self.shards.get(first..).unwrap_or_default();
-        for (index, shard) in (first..).zip(later) {
-            if shard.len == 0 {
-                continue;
-            }
+        let mut next = first;
+        while let Some(index) = self.occupied_from(next) {
+            next = index + 1;
+            let shard = &self.shards[index];
             let bucket = if index == first { shard.bucket(from) } else { 0 };
             for bucket in &shard.buckets[bucket..] {
                 if let Some(slot) = bucket.iter().find(|slot| slot.hash >= from) {
@@ -127,6 +134,17 @@ impl<E> Map<E> {
             }
         }
         None
+    }
+
+    /// The lowest shard from `first` on that holds anything.
+    fn occupied_from(&self, first: usize) -> Option<usize> {
+        let mut word = first / 64;
+        let mut bits = self.occupied.get(word)? & (u64::MAX << (first % 64));
+        while bits == 0 {
+            word += 1;
+            bits = *self.occupied.get(word)?;
+        }
+        Some(word * 64 + bits.trailing_zeros() as usize)
     }
 
     /// All keys of one hash.
@@ -177,6 +195,10 @@ impl<E: Clone + Weigh> MemoryTable<E> {
             bytes += weight(slot.key.len(), &slot.entry);
         }
         assert_eq!(len, self.map.len, "keys were counted wrong");
+        for (number, shard) in self.map.shards.iter().enumerate() {
+            let noted = self.map.occupied[number / 64] & 1 << (number % 64) != 0;
+            assert_eq!(noted, shard.len > 0, "shard {number} is noted wrong");
+        }
         assert_eq!(bytes, self.bytes, "bytes were counted wrong");
     }
 
