@@ -72,9 +72,12 @@ impl Client {
                 Some(Incoming::Push(_)) => continue,
                 None => {}
             }
-            match self.stream.read(&mut buffer).map_err(failed)? {
-                0 => return Err(format!("{address} closed the connection")),
-                n => self.replies.feed(&buffer[..n]),
+            match self.stream.read(&mut buffer) {
+                Ok(0) => return Err(format!("{address} closed the connection")),
+                Ok(n) => self.replies.feed(&buffer[..n]),
+                // Stopped and continued: the kernel does not go on with a read that has a timeout.
+                Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(failed(e)),
             }
         }
     }

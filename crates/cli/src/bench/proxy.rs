@@ -68,10 +68,16 @@ fn join(state: &Arc<State>, near: TcpStream, far: TcpStream) {
 
 fn pump(state: &State, mut from: TcpStream, mut to: TcpStream) {
     let mut buffer = vec![0; 64 << 10];
-    while let Ok(count @ 1..) = from.read(&mut buffer) {
-        state.wait_until_whole();
-        if to.write_all(&buffer[..count]).is_err() {
-            break;
+    loop {
+        match from.read(&mut buffer) {
+            Ok(count @ 1..) => {
+                state.wait_until_whole();
+                if to.write_all(&buffer[..count]).is_err() {
+                    break;
+                }
+            }
+            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
+            Ok(0) | Err(_) => break,
         }
     }
     let _ = from.shutdown(std::net::Shutdown::Both);

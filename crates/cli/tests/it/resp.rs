@@ -48,9 +48,12 @@ impl Client {
                 Some(Incoming::Push(_)) => continue,
                 None => {}
             }
-            match self.stream.read(&mut buffer)? {
-                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-                n => self.replies.feed(&buffer[..n]),
+            match self.stream.read(&mut buffer) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(n) => self.replies.feed(&buffer[..n]),
+                // The machine was stopped and continued: a read with a timeout does not go on by itself.
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(e),
             }
         }
     }
