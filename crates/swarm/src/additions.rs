@@ -28,6 +28,7 @@ impl Seen {
     /// other commands, or if more than about `steps` would be needed.
     pub(crate) fn additions(&self, mut steps: u64) -> Option<Result<(), Wrong>> {
         let mut counters: BTreeMap<&Bytes, Counter> = BTreeMap::new();
+        let mut no_sum = None;
         for (number, op) in self.history.operations.iter().enumerate() {
             let [part] = op.op.as_slice() else { return None };
             let Part { key, command } = part;
@@ -51,10 +52,15 @@ impl Seen {
             let Some((from, to)) = place else {
                 let text =
                     format!("no sum answers operation {number}, {}", describe::operation(op));
-                return Some(Err((text, vec![number])));
+                // Only once it is known that there are no other commands.
+                no_sum.get_or_insert((text, vec![number]));
+                continue;
             };
             let returned = op.returned.unwrap_or(u64::MAX);
             counter.places.push(Place { invoked: op.invoked, returned, from, to, number });
+        }
+        if let Some(wrong) = no_sum {
+            return Some(Err(wrong));
         }
         for counter in counters.into_values() {
             match counter.judge(&mut steps)? {
@@ -71,7 +77,12 @@ fn total(amount: u64, answers: &[Answer]) -> Option<u64> {
     match answers {
         [Answer::Int(sum)] if amount > 0 => u64::try_from(*sum).ok(),
         [Answer::Value(None)] if amount == 0 => Some(0),
-        [Answer::Value(Some(text))] if amount == 0 => std::str::from_utf8(text).ok()?.parse().ok(),
+        [Answer::Value(Some(text))] if amount == 0 => {
+            // As INCRBY writes it: no sign, no zeros before it, and nothing added is no value at all.
+            let sum: i64 = std::str::from_utf8(text).ok()?.parse().ok()?;
+            let written = sum > 0 && sum.to_string().as_bytes() == &text[..];
+            written.then(|| u64::try_from(sum).ok())?
+        }
         _ => None,
     }
 }

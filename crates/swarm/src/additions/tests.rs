@@ -140,3 +140,46 @@ fn what_is_no_addition_is_left_to_the_search() {
         assert_eq!(seen(&history).additions(ENOUGH), None);
     }
 }
+
+/// A history of operations that all answered: process, from, to, what, answer.
+fn answered(all: &[(u64, u64, u64, Command, Answer)]) -> Operations {
+    let mut history = Operations::default();
+    for (process, from, to, command, answer) in all {
+        let number = history.invoked(*process, part(command.clone()), *from);
+        history.returned(number, *to, Outcome::Ok(vec![answer.clone()]));
+    }
+    history
+}
+
+#[test]
+fn a_sum_is_written_as_incrby_writes_it() {
+    let text = |text: &[u8]| Answer::Value(Some(Bytes::from(text)));
+    for wrong in ["0", "+5", "005", "-5", " 5", "18446744073709551615"] {
+        let all = [
+            (1, 0, 1, Command::Incr(5), Answer::Int(5)),
+            (1, 2, 3, Command::Get, text(wrong.as_bytes())),
+        ];
+        let verdict = seen(&answered(&all)).additions(ENOUGH);
+        assert!(matches!(verdict, Some(Err(_))), "{wrong}: {verdict:?}");
+    }
+    let nothing = answered(&[(1, 0, 1, Command::Get, text(b"0"))]);
+    assert!(
+        matches!(seen(&nothing).additions(ENOUGH), Some(Err(_))),
+        "0 of what was never added to"
+    );
+    let right = [
+        (1, 0, 1, Command::Get, Answer::Value(None)),
+        (1, 2, 3, Command::Incr(5), Answer::Int(5)),
+        (1, 4, 5, Command::Get, text(b"5")),
+    ];
+    assert_eq!(seen(&answered(&right)).additions(ENOUGH), Some(Ok(())));
+}
+
+#[test]
+fn other_commands_are_left_to_the_search() {
+    let all = [
+        (1, 0, 3, Command::Incr(5), Answer::Int(3)),
+        (2, 1, 2, Command::Incr(-2), Answer::Int(-2)),
+    ];
+    assert_eq!(seen(&answered(&all)).additions(ENOUGH), None);
+}
