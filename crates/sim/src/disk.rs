@@ -175,7 +175,7 @@ impl SimDisk {
 
     /// A crash of the given kind. Faults that wait for a verb are forgotten; a full disk stays full.
     pub fn crash_as(&mut self, prng: &mut Prng, crash: Crash) {
-        (self.fail_sync, self.misdirect, self.stale) = (None, None, None);
+        self.forget_faults();
         let torn = match crash {
             Crash::Process => return,
             Crash::Power { torn_per_mille } => Some(torn_per_mille),
@@ -232,6 +232,11 @@ impl SimDisk {
     /// Whether they can grow no more.
     pub fn is_full(&self) -> bool {
         self.capacity.is_some_and(|capacity| self.used() >= capacity)
+    }
+
+    /// Faults that wait for a verb are forgotten.
+    pub fn forget_faults(&mut self) {
+        (self.fail_sync, self.misdirect, self.stale) = (None, None, None);
     }
 
     /// They can again.

@@ -1,8 +1,8 @@
 //! How a world carries out faults, and how it heals.
 
 use crate::trace::What;
-use crate::world::Agenda;
-use crate::{Boot, Fault, Spread, Why, World, disk};
+use crate::world::{Agenda, Node};
+use crate::{Boot, Fault, SimDisk, Spread, Why, World, disk};
 use stdx::{Duration, NodeId, NodeSet};
 
 /// Messages and syncs take no longer once progress is demanded.
@@ -198,8 +198,8 @@ impl<B: Boot> World<B> {
         self.net.link(from, to).config = config;
     }
 
-    /// From here on nothing goes wrong by chance either and nothing takes long, and [`Fault::HealAll`]: the
-    /// time to demand progress.
+    /// From here on nothing goes wrong by chance either and nothing takes long, what disks had still in store
+    /// is called off, and [`Fault::HealAll`]: the time to demand progress.
     pub fn calm(&mut self) {
         let net = &mut self.config.net;
         (net.loss_ppm, net.duplicate_ppm, net.reorder_ppm, net.late_ppm) = (0, 0, 0, 0);
@@ -211,6 +211,7 @@ impl<B: Boot> World<B> {
             spread.slow = spread.max;
         }
         self.config.disk.fail_ppm = 0;
+        self.nodes.iter_mut().filter_map(Node::disk_mut).for_each(SimDisk::forget_faults);
         self.apply(&Fault::HealAll);
     }
 
