@@ -319,7 +319,7 @@ impl Nemesis {
             Kind::OneWay if self.prng.chance(1, 2) => Fault::OneWay(alone, others().collect()),
             Kind::OneWay => Fault::OneWay(others().collect(), alone),
             Kind::Bridge => Fault::Bridge { bridge: node, half: self.half() },
-            Kind::Clog => Fault::Clog(node, *self.prng.pick(&self.nodes)),
+            Kind::Clog => Fault::Clog(node, self.peer(node)),
             Kind::Loss => Fault::Loss(self.prng.range(50_000, 500_000)),
             Kind::Delay => Fault::Delay(self.slowness(1_000, 200_000)),
             Kind::SlowDisk => Fault::SlowDisk(node, self.slowness(5_000, 300_000)),
@@ -329,7 +329,7 @@ impl Nemesis {
             }
             Kind::SlowNode => Fault::SlowNode(node, self.slowness(500, 60_000)),
             Kind::SlowLink => {
-                let to = *self.prng.pick(&self.nodes);
+                let to = self.peer(node);
                 Fault::SlowLink(node, to, self.slowness(1_000, 400_000))
             }
             Kind::Duplicate => Fault::Duplicate(self.prng.range(50_000, 500_000)),
@@ -352,6 +352,12 @@ impl Nemesis {
             // It may have failed to start while there was no room.
             plan.push((end, Fault::Restart(node)));
         }
+    }
+
+    /// Another node, since nobody has a link to itself; of one node alone, that one.
+    fn peer(&mut self, node: NodeId) -> NodeId {
+        let peers: Vec<NodeId> = self.nodes.iter().copied().filter(|id| *id != node).collect();
+        if peers.is_empty() { node } else { *self.prng.pick(&peers) }
     }
 
     /// Up to so many microseconds, drawn between the two.

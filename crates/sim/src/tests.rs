@@ -391,3 +391,35 @@ fn three_hundred_thousand_messages() {
     while world.step().is_some() {}
     assert_eq!(world.counters().delivered, 300_000);
 }
+
+/// Else progress is demanded of a node whose disk is about to fail.
+#[test]
+fn in_the_calm_no_fault_is_left_in_store() {
+    let mut world = World::new(1, WorldConfig::default(), Toys(3));
+    while world.run_until(at(1)).is_some() {}
+    world.apply(&Fault::FailSync(NodeId(1)));
+    world.calm();
+    world.request(NodeId(1), Ask::Store(1)).ok().expect("every node is up");
+    let mut answered = false;
+    while let Some(event) = world.run_until(at(500)) {
+        assert!(!matches!(event, Event::Down { .. }), "{event:?} in the calm");
+        answered |= matches!(event, Event::Output { output: 1, .. });
+    }
+    assert!(answered);
+}
+
+#[test]
+fn the_nemesis_harms_no_link_of_a_node_to_itself() {
+    let nodes: Vec<NodeId> = (1..=3).map(NodeId).collect();
+    let mut links = 0;
+    for seed in 0..50 {
+        let mut nemesis = Nemesis::new(NemesisConfig::default(), nodes.clone(), Prng::new(seed));
+        for (_, fault) in nemesis.plan(at(0), at(20_000)) {
+            if let Fault::Clog(from, to) | Fault::SlowLink(from, to, _) = fault {
+                assert_ne!(from, to, "seed {seed}: there is no such link");
+                links += 1;
+            }
+        }
+    }
+    assert!(links > 100, "only {links} links were harmed");
+}
