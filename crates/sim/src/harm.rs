@@ -61,7 +61,7 @@ impl<B: Boot> World<B> {
             Fault::Byzantine(node, how) => self.corrupt(*node, how.clone()),
             Fault::PowerOff => {
                 self.counters.power_failures += 1;
-                (0..self.nodes.len()).for_each(|index| self.down(index, Why::Crash));
+                (0..self.nodes.len()).for_each(|index| self.power_off(index));
             }
             Fault::PowerOn => (0..self.nodes.len()).for_each(|index| self.start(index)),
             Fault::Heal => self.heal(),

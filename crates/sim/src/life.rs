@@ -126,14 +126,25 @@ impl<B: Boot> World<B> {
     }
 
     pub(crate) fn down(&mut self, index: usize, why: Why) {
-        let Some(up) = self.nodes[index].up.take() else { return };
-        let mut disk = up.log.into_disk();
         // Killed, or without power: the page cache survives only the first, and a node must bear both.
         let draw = &mut self.befalls(index);
+        let killed = draw.chance(1, 6);
+        self.stop(index, why, killed, draw);
+    }
+
+    /// The power of one node goes: never does its page cache survive.
+    pub(crate) fn power_off(&mut self, index: usize) {
+        let draw = &mut self.befalls(index);
+        self.stop(index, Why::Crash, false, draw);
+    }
+
+    fn stop(&mut self, index: usize, why: Why, killed: bool, draw: &mut Prng) {
+        let Some(up) = self.nodes[index].up.take() else { return };
+        let mut disk = up.log.into_disk();
         // What loses most shows most.
-        let kind = match draw.below(6) {
-            0 => disk::Crash::Process,
-            1..=3 => disk::Crash::LoseAll,
+        let kind = match draw.below(5) {
+            _ if killed => disk::Crash::Process,
+            0..=2 => disk::Crash::LoseAll,
             _ => disk::Crash::Power { torn_per_mille: 20 },
         };
         disk.crash_as(draw, kind);

@@ -48,10 +48,10 @@ impl Profile {
             Profile::Rough | Profile::Clocks => 1,
             Profile::Partitions => 2,
             Profile::Mixed => 3,
-            Profile::Crashes => 4,
-            Profile::Disks => 5,
-            Profile::Power => 7,
-            Profile::Churn => 11,
+            Profile::Crashes => 6,
+            Profile::Disks => 7,
+            Profile::Power => 9,
+            Profile::Churn => 10,
         }
     }
 }
