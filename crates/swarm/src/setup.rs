@@ -49,8 +49,8 @@ impl Profile {
             Profile::Partitions => 2,
             Profile::Mixed => 3,
             Profile::Crashes => 6,
-            Profile::Disks => 7,
-            Profile::Power => 9,
+            Profile::Disks => 9,
+            Profile::Power => 14,
             Profile::Churn => 10,
         }
     }
