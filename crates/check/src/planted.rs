@@ -48,6 +48,8 @@ pub(crate) enum Bug {
     IdleNever,
     /// What a guide does not have next is not tried.
     OnlyGuide,
+    /// What is compared with a candidate is not counted before the clock is looked at.
+    LooksAreFree,
     /// A guide goes backwards.
     WrongGuide,
     /// Blocks of a register are put in line by their first return, those that fit anywhere as well.
