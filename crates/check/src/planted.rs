@@ -48,7 +48,7 @@ pub(crate) enum Bug {
     IdleNever,
     /// What a guide does not have next is not tried.
     OnlyGuide,
-    /// What is compared with a candidate is not counted before the clock is looked at.
+    /// What is looked at is not counted towards the next look at the clock.
     LooksAreFree,
     /// A guide goes backwards.
     WrongGuide,

@@ -399,4 +399,9 @@ fn many_processes_cost_no_more_than_few() {
     let mut budget = Budget { memory: 10_000, ..Budget::default() };
     let judgement = judge(&history, Level::WritesFollowReads, &mut budget);
     assert_eq!(judgement, Judgement::Holds);
+    // What processes know is counted: they know something of each key.
+    let mut little = Budget { memory: 10, ..Budget::default() };
+    let judgement = judge(&history, Level::WritesFollowReads, &mut little);
+    let Judgement::Unknown(why) = judgement else { panic!("{judgement:?}") };
+    assert!(why.contains("events were left when the memory was used up"), "{why}");
 }
