@@ -40,9 +40,11 @@ fn stale(count: usize, seed: u64) -> Transactions {
         };
         let (one, other) = (old(a), old(b));
         let (process, invoked, returned) = (i + 1, i + 2, 10 * count + i);
+        let op = format!(r#"["get","k{a}"],["get","k{b}"],["set","k{c}","{i}"]"#);
+        let ok = format!(r#"["{one}"],["{other}"],"done""#);
         writeln!(
             text,
-            r#"{{"process":{process},"invoked":{invoked},"returned":{returned},"op":[["get","k{a}"],["get","k{b}"],["set","k{c}","{i}"]],"ok":[["{one}"],["{other}"],"done"]}}"#
+            r#"{{"process":{process},"invoked":{invoked},"returned":{returned},"op":[{op}],"ok":[{ok}]}}"#
         )
         .expect("strings take all");
         versions[c].push(i);
