@@ -16,6 +16,7 @@
 //! | `generate` | histories whose verdict is known by construction, from a seed |
 //! | `model` | [`Model`]: a specification; `register`, `counter` and `kv` are some |
 //! | `linear` | [`linearizable`]: the verdict within a budget |
+//! | `meter` | what a judgement costs, counted: when to ask whether time is up |
 //! | `map` | the consistency map of a history: every level at once |
 //! | `order` | strict serializable, linearizable, sequential, serializable: one order of everything |
 //! | `isolation` | what Adya and Elle name, by cycles of dependencies, over lists and registers |
@@ -40,6 +41,7 @@ pub mod kv;
 mod level;
 mod linear;
 pub mod map;
+mod meter;
 mod model;
 mod names;
 pub mod order;

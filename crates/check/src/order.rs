@@ -44,6 +44,9 @@ use shrink::Shrinker;
 /// Steps before a search that is stuck first looks at what is around; four times as many before it does so again.
 const PATIENCE: u64 = 20_000;
 
+/// Transactions of whole parts between two looks at the clock; a search that takes long looks by itself.
+const GLANCE: usize = 1_024;
+
 /// Judges `history` at one of the four levels.
 pub fn judge(history: &Transactions, level: Level, budget: &mut Budget) -> Judgement {
     let precedence = match level {
@@ -66,7 +69,16 @@ pub fn judge(history: &Transactions, level: Level, budget: &mut Budget) -> Judge
     let parts = parts::parts(history, precedence);
     let of: usize = parts.iter().map(Vec::len).sum();
     let (mut done, mut unknown) = (0, None);
+    let mut since = 0;
     for part in &parts {
+        since += part.len();
+        if since >= GLANCE {
+            since = 0;
+            if (budget.expired)() {
+                unknown = unknown.or_else(|| Some("the time was up".into()));
+                break;
+            }
+        }
         let key = || history.key_name(history.ops(part[0])[0].key());
         let why = match judge_part(history, part, level, precedence, budget) {
             Part::Holds => {

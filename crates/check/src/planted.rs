@@ -48,6 +48,8 @@ pub(crate) enum Bug {
     IdleNever,
     /// What a guide does not have next is not tried.
     OnlyGuide,
+    /// What is looked at is not counted towards the next look at the clock.
+    LooksAreFree,
     /// A guide goes backwards.
     WrongGuide,
     /// Blocks of a register are put in line by their first return, those that fit anywhere as well.

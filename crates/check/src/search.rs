@@ -14,6 +14,8 @@
 
 mod links;
 mod memo;
+#[cfg(test)]
+mod tests;
 mod tries;
 
 use crate::Budget;
@@ -123,8 +125,8 @@ struct Frame {
 
 /// How many blocked reads are asked whether a candidate lets them fit.
 const ASKED: usize = 64;
-/// Steps between two looks at the clock.
-const BREATH: u64 = 4_096;
+/// Candidates between two looks at the clock: one step may try all that is open.
+const BREATH: usize = 4_096;
 
 /// A search that goes on where it gave up when it is run again.
 pub(crate) struct Search<O> {
@@ -148,6 +150,8 @@ pub(crate) struct Search<O> {
     trail: Vec<u32>,
     frames: Vec<Frame>,
     started: bool,
+    /// Candidates since the clock was looked at.
+    since: usize,
     memo: Memo,
     furthest: (usize, u32),
     /// The longest order, if it is to be kept.
@@ -195,6 +199,7 @@ impl<O: Object> Search<O> {
             trail: Vec::with_capacity(count),
             frames: Vec::new(),
             started: false,
+            since: 0,
             memo: Memo::default(),
             furthest: (0, 0),
             best: None,
@@ -304,15 +309,13 @@ impl<O: Object> Search<O> {
                 }
                 self.enter();
             }
-            if budget.steps == 0
-                || self.memo.len() > budget.memory
-                || budget.steps.is_multiple_of(BREATH) && (budget.expired)()
-            {
+            let spent = budget.steps == 0 || self.memo.len() > budget.memory;
+            let Some(advanced) = (if spent { None } else { self.advance(budget) }) else {
                 self.note_furthest();
                 return Found::GaveUp { furthest: self.furthest.1 as usize };
-            }
+            };
             budget.steps -= 1;
-            fresh = self.advance();
+            fresh = advanced;
             if !fresh && !self.leave() {
                 return Found::Nothing { stuck: self.furthest.1 as usize };
             }
@@ -426,6 +429,7 @@ impl<O: Object> Search<O> {
             let mut placed = false;
             while item != END && self.spans[item as usize].invoked <= horizon {
                 let next = self.open.next(item);
+                self.since += 1;
                 if self.object.is_read(item as usize) {
                     placed |= self.place(item);
                 }

@@ -81,7 +81,7 @@ fn drop_some<M: Model>(
     let mut chunk = kept.len().div_ceil(2);
     while chunk > 0 && budget.steps > 0 {
         let mut from = 0;
-        while from < kept.len() && budget.steps > 0 {
+        while from < kept.len() && budget.steps > 0 && !(budget.expired)() {
             let to = (from + chunk).min(kept.len());
             let tellers: Vec<_> = kept.iter().filter(|op| !cannot_tell(model, op, op)).collect();
             budget.steps = budget.steps.saturating_sub((chunk * tellers.len() / 8) as u64);

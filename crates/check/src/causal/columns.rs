@@ -4,10 +4,10 @@
 //! all nodes take a number per node and session; one component is judged without the others, so that one column is
 //! kept at a time and memory stays linear in the history.
 
+use crate::meter::{Meter, Spent};
 use crate::planted::{self, Bug};
 use crate::weak::graph::{Derived, Sorted};
 use crate::weak::levels::key_count;
-use crate::weak::meter::{Meter, Spent};
 use crate::weak::resolved::{AFTER, INIT, Resolved};
 use std::ops::Range;
 

@@ -1,11 +1,11 @@
 //! Causal convergence: a write in the causal past of a read comes before the write that was read, for everybody.
 
 use super::columns::{Latest, Past};
+use crate::meter::{Meter, Spent};
 use crate::planted::{self, Bug};
 use crate::weak::Found;
 use crate::weak::graph::{Arc, Derived, Graph, LISTED, Sorted, Why};
 use crate::weak::levels::{Arcs, versions};
-use crate::weak::meter::{Meter, Spent};
 use crate::weak::resolved::{INIT, Resolved};
 
 pub(super) fn find(resolved: &Resolved, meter: &mut Meter<'_>) -> Result<Option<Found>, Spent> {

@@ -6,12 +6,12 @@
 
 use super::columns::{Last, Latest, Past, walk};
 use super::convergence::{Outcome, converge};
+use crate::meter::{Meter, Spent};
 use crate::names::Table;
 use crate::planted::{self, Bug};
 use crate::weak::Found;
 use crate::weak::graph::{Arc, Derived, Graph, LISTED, Why};
 use crate::weak::levels::{Arcs, key_count, versions};
-use crate::weak::meter::{Meter, Spent};
 use crate::weak::resolved::{INIT, Resolved};
 use std::cell::Cell;
 use std::ops::Range;

@@ -28,7 +28,7 @@ mod memory;
 mod tests;
 mod views;
 
-use crate::weak::meter::{Meter, Spent};
+use crate::meter::{Meter, Spent};
 use crate::weak::resolved::Resolved;
 use crate::weak::{Found, decide};
 use crate::{Budget, Judgement, Level, Transactions};

@@ -4,11 +4,11 @@
 //! within one of those that all derived arcs make together, so that only these are looked at again.
 
 use super::convergence::{Outcome, converge, explain, within};
+use crate::meter::{Meter, Spent};
 use crate::planted::{self, Bug};
 use crate::weak::Found;
 use crate::weak::graph::{Derived, Graph, LISTED};
 use crate::weak::levels::versions;
-use crate::weak::meter::{Meter, Spent};
 use crate::weak::resolved::Resolved;
 
 pub(super) fn find(resolved: &Resolved, meter: &mut Meter<'_>) -> Result<Option<Found>, Spent> {

@@ -3,6 +3,7 @@
 use super::graph::{Graph, PROCESS};
 use super::serial::{Registers, Respect, Work};
 use super::windows::Readers;
+use crate::meter::{Meter, Spent};
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
@@ -124,31 +125,52 @@ impl<'s, 'g> Deadlock<'s, 'g> {
     }
 
     /// Which way leads out of here.
-    pub(super) fn step(&self) -> Step {
-        let history = self.work.history;
-        let found = |soft: bool| {
-            let circles = self.waiting.iter().filter(move |waits| self.needs(**waits, soft));
-            circles.filter_map(|(txn, key)| {
-                let began = self.registers.began(history, *key).filter(|began| began != txn)?;
-                Some((*txn, began, *key))
-            })
-        };
-        let known: Vec<Pair> = found(false).map(|(txn, began, _)| (txn, began)).collect();
-        if !known.is_empty() {
-            return Step { pairs: known, other: None };
+    pub(super) fn step(&self, meter: &mut Meter<'_>) -> Result<Step, Spent> {
+        let mut known = Vec::new();
+        for (txn, key) in self.waiting.iter().copied() {
+            let began = self.circle((txn, key), false, meter)?;
+            known.extend(began.map(|began| (txn, began)));
         }
-        let Some((txn, began, key)) = found(true).next() else { return Step::default() };
-        let other = self.readers(key).filter(|reader| *reader != txn);
-        Step { pairs: vec![(txn, began)], other: Some(other.map(|reader| (reader, txn)).collect()) }
+        if !known.is_empty() {
+            return Ok(Step { pairs: known, other: None });
+        }
+        for (txn, key) in self.waiting.iter().copied() {
+            if let Some(began) = self.circle((txn, key), true, meter)? {
+                let other = self.readers(key).filter(|reader| *reader != txn);
+                let other = Some(other.map(|reader| (reader, txn)).collect());
+                return Ok(Step { pairs: vec![(txn, began)], other });
+            }
+        }
+        Ok(Step::default())
+    }
+
+    /// The one that began what one waits to overwrite, if the readers that it waits for need it.
+    fn circle(
+        &self,
+        (txn, key): (u32, usize),
+        soft: bool,
+        meter: &mut Meter<'_>,
+    ) -> Result<Option<u32>, Spent> {
+        if !self.needs((txn, key), soft, meter)? {
+            return Ok(None);
+        }
+        Ok(self.registers.began(self.work, key, meter)?.filter(|began| *began != txn))
     }
 
     /// Whether the readers that one waits for need it; `soft`: perhaps by way of others that wait for readers.
-    fn needs(&self, (txn, key): (u32, usize), soft: bool) -> bool {
+    fn needs(
+        &self,
+        (txn, key): (u32, usize),
+        soft: bool,
+        meter: &mut Meter<'_>,
+    ) -> Result<bool, Spent> {
         let mut seen = BTreeSet::new();
         let mut open: Vec<u32> = self.readers(key).collect();
+        meter.tick(self.reads(key).len(), || self.work.how_far())?;
         while let Some(node) = open.pop().filter(|_| seen.len() < NEAR) {
+            meter.tick(1, || self.work.how_far())?;
             if node == txn {
-                return true;
+                return Ok(true);
             }
             if self.work.placed[node as usize] || !seen.insert(node) {
                 continue;
@@ -161,6 +183,7 @@ impl<'s, 'g> Deadlock<'s, 'g> {
             open.extend(before.filter(|other| !here || (*other as usize) < later));
             let steps = self.path.pairs.iter().filter(|(_, later)| *later == node);
             open.extend(steps.map(|(sooner, _)| *sooner));
+            meter.tick(self.path.pairs.len(), || self.work.how_far())?;
             if here && let Some(Reverse((_, first))) = self.work.returns.peek() {
                 open.push(*first);
             }
@@ -168,14 +191,20 @@ impl<'s, 'g> Deadlock<'s, 'g> {
             let keys = self.waiting[from..].iter().take_while(|(waits, _)| *waits == node);
             for (_, key) in keys.filter(|_| soft) {
                 open.extend(self.readers(*key));
+                meter.tick(self.reads(*key).len(), || self.work.how_far())?;
             }
         }
-        false
+        Ok(false)
     }
 
-    /// Those that have still to read what a key holds.
-    fn readers(&self, key: usize) -> impl Iterator<Item = u32> {
+    /// Those that read what a key holds.
+    fn reads(&self, key: usize) -> &[u32] {
         let of = self.registers.current(key).unwrap_or(self.readers.ops + key);
-        self.readers.read(of).iter().copied().filter(|reader| !self.work.placed[*reader as usize])
+        self.readers.read(of)
+    }
+
+    /// Those that have still to read it.
+    fn readers(&self, key: usize) -> impl Iterator<Item = u32> {
+        self.reads(key).iter().copied().filter(|reader| !self.work.placed[*reader as usize])
     }
 }

@@ -10,6 +10,7 @@ use super::facts::Facts;
 use super::graph::{Findings, Graph, INITIAL, NOTHING, PROCESS};
 use super::windows::Windows;
 use crate::Budget;
+use crate::meter::{Meter, Spent};
 use crate::txn::{Op, Transactions};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -29,11 +30,9 @@ pub(super) enum Outcome {
     Order(Vec<u32>),
     /// So many found no place.
     Stuck(usize),
-    Expired,
+    /// The budget is spent: how far it came.
+    Expired(String),
 }
-
-/// The budget is asked whenever so many more were placed.
-const ASK: usize = 4096;
 
 /// So often all begins anew, if the budget allows, and so many are placed anew in all.
 const ATTEMPTS: usize = 2_000;
@@ -46,8 +45,22 @@ pub(super) fn order(
     respect: Respect,
     budget: &mut Budget,
 ) -> Outcome {
+    search(facts, graph, findings, respect, &mut Meter::new(budget))
+        .unwrap_or_else(|Spent(why)| Outcome::Expired(why))
+}
+
+fn search(
+    facts: &Facts<'_>,
+    graph: &Graph,
+    findings: &Findings,
+    respect: Respect,
+    meter: &mut Meter<'_>,
+) -> Result<Outcome, Spent> {
     let mut stuck = 0;
-    let windows = (!findings.sources.is_empty()).then(|| Windows::of(facts, graph, findings));
+    let windows = match findings.sources.is_empty() {
+        true => None,
+        false => Some(Windows::of(facts, graph, findings, meter)?),
+    };
     let known = match &windows {
         Some(windows) if respect == Respect::Time => &windows.timed[..],
         Some(windows) => &windows.pairs[..],
@@ -58,25 +71,24 @@ pub(super) fn order(
     let mut left = MOST;
     for _ in 0..ATTEMPTS {
         let pairs = path.pairs(known);
+        meter.tick(graph.stored + pairs.len(), || format!("with {stuck} that found no place"))?;
         let mut work = Work::new(facts, graph, (respect, windows.as_ref()), &pairs);
         let mut registers = windows.as_ref().map(|_| Registers::new(facts, findings));
-        if !work.run(registers.as_mut(), budget) {
-            return Outcome::Expired;
-        }
+        work.run(registers.as_mut(), meter)?;
         if work.order.len() == facts.happened.iter().filter(|happened| **happened).count() {
-            return Outcome::Order(work.order);
+            return Ok(Outcome::Order(work.order));
         }
         stuck = facts.happened.len() - work.order.len();
-        budget.steps = budget.steps.saturating_sub(work.order.len() as u64);
         left = left.saturating_sub(graph.txns);
         let (Some(registers), Some(windows)) = (registers, &windows) else { break };
+        meter.step(work.order.len(), || work.how_far())?;
         let before = before.get_or_insert_with(|| Before::of(graph, respect, known));
-        let step = Deadlock::of(&work, &registers, &windows.readers, before, &path).step();
-        if budget.steps == 0 || left == 0 || !path.go(step, &pairs) {
+        let step = Deadlock::of(&work, &registers, &windows.readers, before, &path).step(meter)?;
+        if left == 0 || !path.go(step, &pairs) {
             break;
         }
     }
-    Outcome::Stuck(stuck)
+    Ok(Outcome::Stuck(stuck))
 }
 
 /// Nodes that can be placed.
@@ -164,29 +176,33 @@ impl<'g> Work<'g> {
         work
     }
 
-    /// Places what it can; false if the budget did not allow it.
-    fn run(&mut self, mut registers: Option<&mut Registers<'_>>, budget: &mut Budget) -> bool {
+    /// Places what it can.
+    fn run(
+        &mut self,
+        mut registers: Option<&mut Registers<'_>>,
+        meter: &mut Meter<'_>,
+    ) -> Result<(), Spent> {
         self.admit();
         while let Some(node) = self.ready.pop() {
+            meter.tick(self.graph.edges(node).count(), || self.how_far())?;
             if !self.graph.is_hub(node) {
+                meter.tick(self.history.ops(node as usize).len(), || self.how_far())?;
                 if let Some(registers) = &mut registers
                     && !registers.place(self.history, node, &mut self.ready)
                 {
-                    budget.steps = budget.steps.saturating_sub(1);
-                    if budget.steps == 0 {
-                        return false;
-                    }
+                    meter.step(1, || self.how_far())?;
                     continue;
                 }
                 self.order.push(node);
-                if self.order.len().is_multiple_of(ASK) && (budget.expired)() {
-                    return false;
-                }
             }
             self.placed(node);
             self.admit();
         }
-        true
+        Ok(())
+    }
+
+    pub(super) fn how_far(&self) -> String {
+        format!("with {} of {} transactions placed", self.order.len(), self.graph.txns)
     }
 
     /// Admits those whose time has come.
@@ -359,17 +375,24 @@ impl<'f> Registers<'f> {
     }
 
     /// The one that began what a key holds: from it on, each that wrote had read what it overwrote.
-    pub(super) fn began(&self, history: &Transactions, key: usize) -> Option<u32> {
+    pub(super) fn began(
+        &self,
+        work: &Work<'_>,
+        key: usize,
+        meter: &mut Meter<'_>,
+    ) -> Result<Option<u32>, Spent> {
+        let history = work.history;
         let mut write = self.current[key];
         while write != INITIAL {
+            meter.tick(1, || work.how_far())?;
             let txn = self.writers[write as usize];
             let mut reads = history.range(txn as usize).filter(|op| {
                 history.all_ops()[*op].key().0 as usize == key && self.sources[*op] != NOTHING
             });
-            let Some(read) = reads.next() else { return Some(txn) };
+            let Some(read) = reads.next() else { return Ok(Some(txn)) };
             write = self.sources[read];
         }
-        None
+        Ok(None)
     }
 
     fn wake(&mut self, key: usize, ready: &mut Ready) {

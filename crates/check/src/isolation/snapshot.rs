@@ -7,6 +7,7 @@
 
 use super::facts::Facts;
 use super::graph::{Graph, Space};
+use crate::meter::{Meter, Spent};
 use crate::txn::Op;
 use std::collections::{BTreeMap, VecDeque};
 
@@ -23,21 +24,26 @@ pub(super) enum Moment {
 const ATTEMPTS: usize = 64;
 
 /// Starts and commits, if they can be found.
-pub(super) fn order(facts: &Facts<'_>, graph: &Graph) -> Option<Vec<Moment>> {
+pub(super) fn order(
+    facts: &Facts<'_>,
+    graph: &Graph,
+    meter: &mut Meter<'_>,
+) -> Result<Option<Vec<Moment>>, Spent> {
     let all = facts.happened.iter().filter(|happened| **happened).count();
     let mut apart = BTreeMap::new();
     for _ in 0..ATTEMPTS {
+        meter.tick(graph.count(), || format!("with {} put apart", apart.len()))?;
         let mut work = Work::new(facts, graph, &apart);
-        work.run();
+        work.run(meter)?;
         if work.order.len() == 2 * all {
-            return Some(work.order);
+            return Ok(Some(work.order));
         }
-        let (waits, holds) = work.conflict()?;
+        let Some((waits, holds)) = work.conflict() else { return Ok(None) };
         if apart.insert(waits, holds).is_some() {
-            return None;
+            return Ok(None);
         }
     }
-    None
+    Ok(None)
 }
 
 struct Work<'g, 'h> {
@@ -93,9 +99,10 @@ impl<'g, 'h> Work<'g, 'h> {
         work
     }
 
-    fn run(&mut self) {
+    fn run(&mut self, meter: &mut Meter<'_>) -> Result<(), Spent> {
         // Commits come as early as they can, so that few transactions overlap.
         while let Some(node) = self.commits.pop().or_else(|| self.starts.pop_front()) {
+            meter.tick(1, || format!("after {} starts and commits", self.order.len()))?;
             match self.graph.txn(Space::Snapshot, node) {
                 Some(txn) if self.is_start(node) => {
                     if !self.hold(txn, node) {
@@ -111,6 +118,7 @@ impl<'g, 'h> Work<'g, 'h> {
             }
             self.done(node);
         }
+        Ok(())
     }
 
     /// One that waits for a key, and the one that holds it.

@@ -1,6 +1,7 @@
 //! The verdicts against a twin that tries every order, stores whose level is known by construction, and minimal
 //! examples of every anomaly.
 
+mod budget;
 mod mutants;
 mod stores;
 mod stories;

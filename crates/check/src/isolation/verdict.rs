@@ -6,6 +6,7 @@ use super::graph::{Builder, Findings, Graph, PROCESS, RW, Space, WR, WW};
 use super::serial::{self, Outcome, Respect};
 use super::sink::Anomaly;
 use super::{Assumed, Options, Scan, explain, replay, snapshot};
+use crate::meter::{Meter, Spent};
 use crate::{Budget, Judgement, Level, Witness};
 
 /// All there is to judge by.
@@ -67,7 +68,7 @@ impl Case<'_> {
         // From below: what breaks a level breaks those above.
         let mut ladder = match serializable {
             Known::Good => Ladder::good(),
-            _ => self.ladder(),
+            _ => self.ladder(budget),
         };
         let snapshot = ladder.snapshot;
         let serializable = self.above(&snapshot, serializable, Space::of(&[WW, WR, RW]));
@@ -164,11 +165,12 @@ impl Case<'_> {
         if self.findings.anomalies.iter().any(Option::is_some) {
             return Known::Open("an anomaly was found".into());
         }
+        if (budget.expired)() {
+            return Known::Open("the time was up before the search for an order".into());
+        }
         match serial::order(self.facts, self.graph, self.findings, respect, budget) {
             Outcome::Order(order) if replay::serial(self.facts, &order, respect) => Known::Good,
-            Outcome::Expired => {
-                Known::Open("the budget was spent on the search for an order".into())
-            }
+            Outcome::Expired(why) => Known::Open(format!("the search for an order {why}")),
             Outcome::Stuck(stuck) => {
                 let of = self.facts.happened.len();
                 Known::Open(self.open(&format!("{stuck} of {of} transactions found no place")))
@@ -186,7 +188,7 @@ impl Case<'_> {
     }
 
     /// The levels below serializable, when that is not known to hold.
-    fn ladder(&mut self) -> Ladder {
+    fn ladder(&mut self, budget: &mut Budget) -> Ladder {
         let broken = |found: Option<Box<Witness>>| found.map(Known::Broken);
         // Every cycle is in here, so if there is none there is no other.
         let all = components(self.graph, Space::of(&[WW, WR, RW]), self.roots());
@@ -199,7 +201,7 @@ impl Case<'_> {
         let atomic = committed.clone().or_else(|| self.anomaly(&ATOMIC));
         let snapshot = atomic.clone().or_else(|| self.anomaly(&SNAPSHOT));
         let snapshot = snapshot.or_else(|| cycle(self, Space::Snapshot));
-        let snapshot = broken(snapshot).unwrap_or_else(|| self.snapshot());
+        let snapshot = broken(snapshot).unwrap_or_else(|| self.snapshot(budget));
         let uncommitted = match (broken(uncommitted), &self.findings.obscure_list) {
             (Some(broken), _) => broken,
             (None, Some(why)) => Known::Open(why.clone()),
@@ -209,12 +211,15 @@ impl Case<'_> {
         Ladder { uncommitted, committed, atomic, snapshot }
     }
 
-    fn snapshot(&self) -> Known {
-        let order = snapshot::order(self.facts, self.graph);
-        if order.is_some_and(|order| replay::snapshot(self.facts, &order)) {
-            return Known::Good;
+    fn snapshot(&self, budget: &mut Budget) -> Known {
+        match snapshot::order(self.facts, self.graph, &mut Meter::new(budget)) {
+            Ok(Some(order)) if replay::snapshot(self.facts, &order) => Known::Good,
+            Ok(_) => {
+                let why = "the orders of starts and commits that were tried do not do";
+                Known::Open(self.open(why))
+            }
+            Err(Spent(why)) => Known::Open(why),
         }
-        Known::Open(self.open("the orders of starts and commits that were tried do not do"))
     }
 }
 

@@ -6,6 +6,7 @@
 
 use super::facts::Facts;
 use super::graph::{Findings, Graph, INITIAL, NOTHING};
+use crate::meter::{Meter, Spent};
 use crate::txn::Op;
 
 /// So often bounds go along all edges, at most, and so often keys are looked at.
@@ -35,12 +36,17 @@ struct Writer {
 }
 
 impl Windows {
-    pub(super) fn of(facts: &Facts<'_>, graph: &Graph, findings: &Findings) -> Windows {
+    pub(super) fn of(
+        facts: &Facts<'_>,
+        graph: &Graph,
+        findings: &Findings,
+        meter: &mut Meter<'_>,
+    ) -> Result<Windows, Spent> {
         let txns = &facts.history.txns;
         let mut windows = Windows {
             low: txns.iter().map(|txn| txn.invoked).collect(),
             due: txns.iter().map(|txn| txn.returned).collect(),
-            pairs: overtaken(facts, graph, findings),
+            pairs: overtaken(facts, graph, findings, meter)?,
             timed: Vec::new(),
             readers: Readers::of(facts, findings),
         };
@@ -48,29 +54,27 @@ impl Windows {
         windows.due.resize(graph.stored, u64::MAX);
         let writers = writers(facts, graph);
         for _ in 0..ROUNDS {
-            let swept = windows.sweep(graph);
-            if !windows.keys(txns.len(), &writers) && !swept {
+            let swept = windows.sweep(graph, meter)?;
+            if !windows.keys(txns.len(), &writers, meter)? && !swept {
                 break;
             }
         }
-        windows
+        Ok(windows)
     }
 
     /// Whether a bound became tighter.
-    fn sweep(&mut self, graph: &Graph) -> bool {
+    fn sweep(&mut self, graph: &Graph, meter: &mut Meter<'_>) -> Result<bool, Spent> {
         let mut any = false;
         for _ in 0..SWEEPS {
             let mut changed = false;
-            for node in 0..graph.stored as u32 {
+            let up = 0..graph.stored as u32;
+            for node in up.clone().chain(up.rev()) {
+                meter.tick(graph.edges(node).count(), when)?;
                 for (_, to) in graph.edges(node) {
                     changed |= self.before(node, to);
                 }
             }
-            for node in (0..graph.stored as u32).rev() {
-                for (_, to) in graph.edges(node) {
-                    changed |= self.before(node, to);
-                }
-            }
+            meter.tick(self.pairs.len(), when)?;
             for at in 0..self.pairs.len() {
                 let (from, to) = self.pairs[at];
                 changed |= self.before(from, to);
@@ -80,7 +84,7 @@ impl Windows {
                 break;
             }
         }
-        any
+        Ok(any)
     }
 
     fn before(&mut self, from: u32, to: u32) -> bool {
@@ -92,11 +96,17 @@ impl Windows {
     }
 
     /// What follows for the writers and readers of each key; whether a bound became tighter.
-    fn keys(&mut self, txns: usize, writers: &[Vec<Writer>]) -> bool {
+    fn keys(
+        &mut self,
+        txns: usize,
+        writers: &[Vec<Writer>],
+        meter: &mut Meter<'_>,
+    ) -> Result<bool, Spent> {
         let readers = std::mem::take(&mut self.readers);
         let mut pairs = Vec::new();
         let mut tighter = false;
         for (key, writers) in writers.iter().enumerate().filter(|(_, all)| all.len() > 1) {
+            meter.tick(writers.len() + readers.read(readers.ops + key).len(), when)?;
             // Those that begin last, and of each and all after it the first that must be done.
             let mut by_low: Vec<(u64, u64)> = writers
                 .iter()
@@ -114,6 +124,7 @@ impl Windows {
                 tighter |= self.done_by(*reader, initial);
             }
             for Writer { txn, op } in writers {
+                meter.tick(readers.read(*op).len(), when)?;
                 let (low, due) = (self.low[*txn as usize], self.due[*txn as usize]);
                 let later = by_low.partition_point(|(low, _)| *low <= due);
                 let next = by_low.get(later).map_or(u64::MAX, |(_, due)| *due);
@@ -123,11 +134,12 @@ impl Windows {
                     last = last.max(self.low[*reader as usize]);
                 }
                 let from = by_due.partition_point(|(due, _)| *due < low);
-                for (_, other) in by_due[from..].iter().take_while(|(due, _)| *due < last) {
-                    if other != txn && pairs.len() < PAIRS * txns {
-                        pairs.push((*other, *txn));
-                        tighter |= self.before(*other, *txn);
-                    }
+                let others = by_due[from..].iter().take_while(|(due, _)| *due < last);
+                let others = others.map(|(_, other)| *other).filter(|other| other != txn);
+                for other in others.take(PAIRS * txns - pairs.len()) {
+                    meter.tick(1, when)?;
+                    pairs.push((other, *txn));
+                    tighter |= self.before(other, *txn);
                 }
             }
         }
@@ -136,7 +148,7 @@ impl Windows {
         pairs.dedup();
         self.timed = pairs;
         self.readers = readers;
-        tighter
+        Ok(tighter)
     }
 
     fn done_by(&mut self, txn: u32, due: u64) -> bool {
@@ -147,9 +159,19 @@ impl Windows {
     }
 }
 
+/// How far it came before there was any order.
+fn when() -> String {
+    "while it was narrowed down when each transaction can have been".into()
+}
+
 /// Of those that a reader depends on, two that write one key, of which it read the version of one: the other one is
 /// older, since it cannot be between. Each with the one it comes before; in order.
-fn overtaken(facts: &Facts<'_>, graph: &Graph, findings: &Findings) -> Vec<(u32, u32)> {
+fn overtaken(
+    facts: &Facts<'_>,
+    graph: &Graph,
+    findings: &Findings,
+    meter: &mut Meter<'_>,
+) -> Result<Vec<(u32, u32)>, Spent> {
     let history = facts.history;
     let mut owner = vec![0_u32; history.all_ops().len()];
     for txn in 0..history.txns.len() {
@@ -185,12 +207,15 @@ fn overtaken(facts: &Facts<'_>, graph: &Graph, findings: &Findings) -> Vec<(u32,
                     }
                 }
             }
+            let ops: usize = past.iter().map(|txn| history.range(*txn as usize).len()).sum();
+            meter.tick(ops * history.range(reader).len(), when)?;
             for (key, source) in sources(reader).filter(|(_, source)| *source != reader as u32) {
                 let writes = |other: &&u32| {
                     let ops = history.ops(**other as usize).iter();
                     ops.clone().any(|op| matches!(op, Op::Write { key: of, .. } if *of == key))
                 };
                 let older = past[1..].iter().filter(|other| **other != source).filter(writes);
+                let older = older.take(PAIRS * graph.txns - more.len());
                 more.extend(older.map(|other| (source, *other)));
             }
         }
@@ -204,7 +229,7 @@ fn overtaken(facts: &Facts<'_>, graph: &Graph, findings: &Findings) -> Vec<(u32,
     let mut pairs: Vec<(u32, u32)> =
         known.into_iter().map(|(later, sooner)| (sooner, later)).collect();
     pairs.sort_unstable();
-    pairs
+    Ok(pairs)
 }
 
 /// Of each key the transactions that write it, with their last operation that does.

@@ -26,6 +26,10 @@ fn brings(op: &Op, key: KeyId, value: ValueId) -> bool {
 
 /// What no order can explain.
 pub(super) fn impossible(history: &Transactions, found: Impossible) -> Witness {
+    let both = |numbers: [usize; 2], key, (what, of): (&str, &str)| {
+        let [one, other] = numbers.map(|number| told(history, number));
+        format!("{one} and {other} saw {what}{}{of}", history.key_name(key))
+    };
     let (anomaly, reason, txns, stuck) = match found {
         Impossible::Nowhere { number, key, value } => {
             let brings =
@@ -62,22 +66,12 @@ pub(super) fn impossible(history: &Transactions, found: Impossible) -> Witness {
             ("ThinAirRead", reason, vec![number], number)
         }
         Impossible::Text { number, numbers: [one, other], key } => {
-            let reason = format!(
-                "{} and {} saw the same append to {} after different values",
-                told(history, one),
-                told(history, other),
-                history.key_name(key)
-            );
-            ("incompatible-order", reason, vec![one, other], number)
+            let saw = ("the same append to ", " after different values");
+            ("incompatible-order", both([one, other], key, saw), vec![one, other], number)
         }
         Impossible::Incompatible { numbers: [one, other], key } => {
-            let reason = format!(
-                "{} and {} saw lists of {} of which neither begins with the other",
-                told(history, one),
-                told(history, other),
-                history.key_name(key)
-            );
-            ("incompatible-order", reason, vec![one, other], other)
+            let saw = ("lists of ", " of which neither begins with the other");
+            ("incompatible-order", both([one, other], key, saw), vec![one, other], other)
         }
     };
     let mut txns = txns;

@@ -164,3 +164,21 @@ fn locality() {
         assert_eq!(holds(&strict), holds(&linear), "seed {seed}");
     }
 }
+
+/// Parts that are small ask for nothing by themselves.
+#[test]
+fn the_budget_is_asked_between_parts() {
+    let line = |i: usize| {
+        let (from, to) = (2 * i, 2 * i + 1);
+        let what = format!(r#""op":["set","k{i}","1"],"ok":"done""#);
+        format!(r#"{{"process":1,"invoked":{from},"returned":{to},{what}}}"#)
+    };
+    let text: Vec<String> = (0..5_000).map(line).collect();
+    let loaded = crate::format::read(text.join("\n").as_bytes(), &Default::default());
+    let history = loaded.expect("a history").history;
+    assert_eq!(judge(&history, Level::Linearizable, &mut Budget::default()), Judgement::Holds);
+    let mut late = Budget { expired: || true, ..Budget::default() };
+    let found = judge(&history, Level::Linearizable, &mut late);
+    let Judgement::Unknown(why) = found else { panic!("{found:?}") };
+    assert!(why.ends_with("of 5000 transactions are in order; the time was up"), "{why}");
+}

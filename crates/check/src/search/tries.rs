@@ -2,15 +2,20 @@
 
 use super::links::END;
 use super::memo::short;
-use super::{ASKED, Frame, Object, Phase, Precedence, Search};
+use super::{ASKED, BREATH, Frame, Object, Phase, Precedence, Search};
+use crate::Budget;
 use crate::planted::{self, Bug};
 
 impl<O: Object> Search<O> {
-    /// Places what is next to be tried in the last situation; `false` if there is nothing left.
-    pub(super) fn advance(&mut self) -> bool {
+    /// Places what is next to be tried in the last situation; `false` if there is nothing left. `None`: the time is
+    /// up, and whoever asks again goes on from here.
+    pub(super) fn advance(&mut self, budget: &Budget) -> Option<bool> {
         let at = self.frames.len() - 1;
         let horizon = self.horizon();
         loop {
+            if self.is_over(budget) {
+                return None;
+            }
             let Frame { phase, cursor, .. } = self.frames[at];
             let placed = match phase {
                 Phase::Guide => {
@@ -48,7 +53,7 @@ impl<O: Object> Search<O> {
                 Phase::HelpfulUnknown | Phase::OtherUnknown => {
                     if cursor as usize == self.classes.len() {
                         if phase == Phase::OtherUnknown {
-                            return false;
+                            return Some(false);
                         }
                         self.turn(at, Phase::Other);
                         continue;
@@ -58,9 +63,19 @@ impl<O: Object> Search<O> {
                 }
             };
             if placed {
-                return true;
+                return Some(true);
             }
         }
+    }
+
+    /// Counts a candidate, and looks at the clock every now and then.
+    fn is_over(&mut self, budget: &Budget) -> bool {
+        self.since += 1;
+        if self.since < BREATH {
+            return false;
+        }
+        self.since = 0;
+        (budget.expired)()
     }
 
     fn turn(&mut self, at: usize, phase: Phase) {
@@ -93,7 +108,10 @@ impl<O: Object> Search<O> {
     }
 
     /// Whether an equal item that returns earlier may be placed in its stead: then no order is lost without it.
-    fn has_better(&self, item: u32, horizon: u64) -> bool {
+    fn has_better(&mut self, item: u32, horizon: u64) -> bool {
+        if self.precedence != Precedence::RealTime {
+            return false;
+        }
         let returned = |item: u32| (self.spans[item as usize].returned, item);
         let better = |other: &u32| {
             (returned(*other) < returned(item)) != planted::is(Bug::LaterStands)
@@ -101,7 +119,10 @@ impl<O: Object> Search<O> {
                 && self.object.equal(*other as usize, item as usize)
                 && self.enabled(*other)
         };
-        self.precedence == Precedence::RealTime && self.pending(horizon).any(|other| better(&other))
+        let mut compared = 0;
+        let found = self.pending(horizon).inspect(|_| compared += 1).any(|other| better(&other));
+        self.since += if planted::is(Bug::LooksAreFree) { 0 } else { compared };
+        found
     }
 
     /// Places an item if it fits, and helps or not as is asked.

@@ -8,8 +8,6 @@ use crate::names::Table;
 use crate::{Budget, Level};
 use std::collections::BTreeMap;
 
-/// Edges that cost as much as one remembered situation.
-const EDGES: usize = 16;
 /// Events between two looks at the budget.
 const GLANCE: usize = 256;
 
@@ -99,7 +97,7 @@ impl<'s, 'h> Demands<'s, 'h> {
                 if let Some(missing) = self.event(&mut reader, *event, sieve) {
                     return Ok(Some(missing));
                 }
-                let heavy = sieve.edges.len() / EDGES > budget.memory;
+                let heavy = sieve.weight() > budget.memory;
                 self.events += 1;
                 if heavy || self.events.is_multiple_of(GLANCE) && (budget.expired)() {
                     let why = if heavy { "memory" } else { "time" };

@@ -33,6 +33,9 @@ impl Edge {
     }
 }
 
+/// Edges that cost as much as one remembered situation.
+const EDGES: usize = 16;
+
 /// Keeps the edges that an order does not allow; all, if there is no order yet. There may be O(n k) edges, and of these
 /// a good guess at the order breaks few.
 #[derive(Debug, Default)]
@@ -47,6 +50,11 @@ impl Sieve {
         if self.rank.is_empty() || place(edge.from) >= place(edge.to) {
             self.edges.push(edge);
         }
+    }
+
+    /// What it takes, in remembered situations.
+    pub(super) fn weight(&self) -> usize {
+        self.edges.len() / EDGES
     }
 }
 

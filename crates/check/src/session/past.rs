@@ -24,11 +24,19 @@ struct Seen {
     read: u32,
 }
 
-/// What has been seen of some keys.
-enum Node {
+/// What has been seen of some keys. A node takes about as much as one remembered situation.
+struct Node {
+    below: Below,
+    /// Shared by all nodes: it counts those that are kept.
+    kept: Kept,
+}
+
+enum Below {
     Leaf([Option<Seen>; WIDTH]),
     Inner([Known; WIDTH]),
 }
+
+type Kept = Rc<()>;
 
 /// Nothing, if there is no node.
 type Known = Option<Rc<Node>>;
@@ -56,12 +64,15 @@ pub(super) fn all(
     }
     let height =
         (0..).find(|height| WIDTH.pow(height + 1) >= story.shapes.len()).expect("u32 keys");
+    let kept = Kept::default();
     let mut before: Vec<Known> = vec![None; story.events.len()];
     let mut processes = vec![Process::default(); story.processes.len()];
     for (looked, number) in order.iter().enumerate() {
-        if looked.is_multiple_of(GLANCE) && (budget.expired)() {
+        let heavy = sieve.weight() + Rc::strong_count(&kept) > budget.memory.saturating_add(1);
+        if heavy || looked.is_multiple_of(GLANCE) && (budget.expired)() {
             let left = order.len() - looked;
-            return Err(format!("{left} events were left when the time was up"));
+            let why = if heavy { "memory" } else { "time" };
+            return Err(format!("{left} events were left when the {why} was used up"));
         }
         let event = &story.events[*number as usize];
         let process = &mut processes[event.process as usize];
@@ -93,7 +104,7 @@ pub(super) fn all(
                 }
                 if let Some(write) = newest {
                     let seen = Seen { write, read: *number };
-                    process.all = with(&process.all, event.key, seen, height, &sieve.rank);
+                    process.all = with(&process.all, event.key, seen, height, (&sieve.rank, &kept));
                 }
             }
         }
@@ -108,9 +119,9 @@ fn newer(one: Option<Seen>, other: Option<Seen>, rank: &[u32]) -> Option<Seen> {
 }
 
 fn get(known: &Known, key: u32, height: u32) -> Option<Seen> {
-    match &**known.as_ref()? {
-        Node::Leaf(seen) => seen[key as usize % WIDTH],
-        Node::Inner(below) => get(&below[branch(key, height)], key, height - 1),
+    match &known.as_ref()?.below {
+        Below::Leaf(seen) => seen[key as usize % WIDTH],
+        Below::Inner(below) => get(&below[branch(key, height)], key, height - 1),
     }
 }
 
@@ -125,23 +136,23 @@ fn merge(one: &Known, other: &Known, rank: &[u32]) -> Known {
     if Rc::ptr_eq(a, b) {
         return one.clone();
     }
-    let (node, [is_one, is_other]) = match (&**a, &**b) {
-        (Node::Leaf(x), Node::Leaf(y)) => {
+    let (below, [is_one, is_other]) = match (&a.below, &b.below) {
+        (Below::Leaf(x), Below::Leaf(y)) => {
             let both = std::array::from_fn(|at| newer(x[at], y[at], rank));
-            (Node::Leaf(both), [both == *x, both == *y])
+            (Below::Leaf(both), [both == *x, both == *y])
         }
-        (Node::Inner(x), Node::Inner(y)) => {
+        (Below::Inner(x), Below::Inner(y)) => {
             let both = std::array::from_fn(|at| merge(&x[at], &y[at], rank));
             let is = |known: &[Known; WIDTH]| known.iter().zip(&both).all(|(a, b)| same(a, b));
             let is = [is(x), is(y)];
-            (Node::Inner(both), is)
+            (Below::Inner(both), is)
         }
         _ => unreachable!("all tries are of one height"),
     };
     match (is_one, is_other) {
         (true, _) => one.clone(),
         (_, true) => other.clone(),
-        _ => Some(Rc::new(node)),
+        _ => Some(Rc::new(Node { below, kept: a.kept.clone() })),
     }
 }
 
@@ -154,11 +165,13 @@ fn same(one: &Known, other: &Known) -> bool {
 }
 
 /// The same and this, if it is newer.
-fn with(known: &Known, key: u32, seen: Seen, height: u32, rank: &[u32]) -> Known {
+fn with(known: &Known, key: u32, seen: Seen, height: u32, (rank, kept): (&[u32], &Kept)) -> Known {
+    let below = known.as_ref().map(|node| &node.below);
+    let node = |below| Some(Rc::new(Node { below, kept: kept.clone() }));
     if height == 0 {
-        let mut leaf = match known.as_deref() {
-            Some(Node::Leaf(leaf)) => *leaf,
-            Some(Node::Inner(_)) => unreachable!("there are leaves at this height"),
+        let mut leaf = match below {
+            Some(Below::Leaf(leaf)) => *leaf,
+            Some(Below::Inner(_)) => unreachable!("there are leaves at this height"),
             None => [None; WIDTH],
         };
         let place = &mut leaf[key as usize % WIDTH];
@@ -167,18 +180,18 @@ fn with(known: &Known, key: u32, seen: Seen, height: u32, rank: &[u32]) -> Known
             return known.clone();
         }
         *place = best;
-        return Some(Rc::new(Node::Leaf(leaf)));
+        return node(Below::Leaf(leaf));
     }
-    let mut below = match known.as_deref() {
-        Some(Node::Inner(below)) => below.clone(),
-        Some(Node::Leaf(_)) => unreachable!("there are no leaves at this height"),
+    let mut below = match below {
+        Some(Below::Inner(below)) => below.clone(),
+        Some(Below::Leaf(_)) => unreachable!("there are no leaves at this height"),
         None => Default::default(),
     };
     let place = &mut below[branch(key, height)];
-    let best = with(place, key, seen, height - 1, rank);
+    let best = with(place, key, seen, height - 1, (rank, kept));
     if same(&best, place) {
         return known.clone();
     }
     *place = best;
-    Some(Rc::new(Node::Inner(below)))
+    node(Below::Inner(below))
 }

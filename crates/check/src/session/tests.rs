@@ -399,4 +399,14 @@ fn many_processes_cost_no_more_than_few() {
     let mut budget = Budget { memory: 10_000, ..Budget::default() };
     let judgement = judge(&history, Level::WritesFollowReads, &mut budget);
     assert_eq!(judgement, Judgement::Holds);
+    // What processes know is counted, beside the edges that all guarantees keep.
+    let whys = [500, 1_000, 2_000, 3_000, 4_000].map(|memory| {
+        let mut budget = Budget { memory, ..Budget::default() };
+        judge(&history, Level::WritesFollowReads, &mut budget)
+    });
+    let counted = |judgement: &Judgement| {
+        let why = "events were left when the memory was used up";
+        matches!(judgement, Judgement::Unknown(of) if of.contains(why))
+    };
+    assert!(whys.iter().any(counted), "{whys:?}");
 }

@@ -5,8 +5,8 @@
 //! is walked: of n operations that makes O(n^1.5).
 
 use super::graph::{Derived, LISTED};
-use super::meter::{Meter, Spent};
 use super::resolved::{AFTER, INIT, Read, Resolved};
+use crate::meter::{Meter, Spent};
 use crate::planted::{self, Bug};
 
 /// Arcs in the making.

@@ -15,7 +15,6 @@
 //! | `levels` | the arcs that a level derives |
 //! | `graph` | cycles, paths, and an order if there is no cycle |
 //! | `shrink`, `words` | the smallest part that still fails, and its witness |
-//! | `meter` | the budget |
 //!
 //! A list is a register whose versions tell their order: a read sees the append of every element, and no order of
 //! versions but the one it shows. Where a value was written more than once, or a compare-and-set tells only what
@@ -26,7 +25,6 @@ pub(crate) mod graph;
 pub(crate) mod levels;
 mod lists;
 mod look;
-pub(crate) mod meter;
 pub(crate) mod resolved;
 mod shrink;
 #[cfg(test)]
@@ -34,9 +32,9 @@ pub(crate) mod tests;
 mod words;
 mod writers;
 
+use crate::meter::{Meter, Spent};
 use crate::{Budget, Judgement, Level, Transactions};
 use graph::{Arc, Derived, Graph, Why};
-use meter::{Meter, Spent};
 use resolved::{INIT, Resolved};
 
 /// Something no order allows.

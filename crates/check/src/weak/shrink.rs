@@ -1,9 +1,9 @@
 //! From what was found to the smallest part of the history in which something is still found.
 
-use super::meter::Meter;
 use super::resolved::Resolved;
 use super::{Find, Found};
 use crate::Level;
+use crate::meter::Meter;
 
 /// Parts larger than this are not tried without each of their nodes: that is quadratic.
 const MOST: usize = 200;

@@ -79,6 +79,13 @@ fn no_verdict_rests_on_a_plan() {
     }
 }
 
+/// It is a violation that few steps find.
+fn fails_at_once(history: &Transactions, named: &str) {
+    let mut budget = Budget { steps: 20_000, ..Budget::default() };
+    let found = judge(history, Level::Linearizable, &mut budget);
+    assert!(matches!(found, Judgement::Fails(_)), "{named}: {found:?}");
+}
+
 #[test]
 fn what_has_no_order_is_found_at_once() {
     for kind in LONG {
@@ -90,9 +97,7 @@ fn what_has_no_order_is_found_at_once() {
                     continue;
                 }
                 bad += 1;
-                let mut budget = Budget { steps: 20_000, ..Budget::default() };
-                let found = judge(&history, Level::Linearizable, &mut budget);
-                assert!(matches!(found, Judgement::Fails(_)), "{kind:?} {flaw:?} seed {seed}");
+                fails_at_once(&history, &format!("{kind:?} {flaw:?} seed {seed}"));
             }
         }
         assert!(bad > 10, "{kind:?}: {bad}");
@@ -147,9 +152,7 @@ fn elements_out_of_turn_are_found_at_once() {
                 continue;
             }
             bad += 1;
-            let mut budget = Budget { steps: 20_000, ..Budget::default() };
-            let found = judge(&history, Level::Linearizable, &mut budget);
-            assert!(matches!(found, Judgement::Fails(_)), "{unknown} seed {seed}: {found:?}");
+            fails_at_once(&history, &format!("{unknown} unknown, seed {seed}"));
         }
         assert!(bad > 10, "{unknown}: {bad}");
     }

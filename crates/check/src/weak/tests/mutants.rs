@@ -3,10 +3,10 @@
 use super::compare;
 use super::stories::tell;
 use crate::Level;
+use crate::meter::{Meter, Spent};
 use crate::planted::{self, Bug};
 use crate::weak::graph::Graph;
 use crate::weak::levels::{Arcs, atomic, committed, versions};
-use crate::weak::meter::{Meter, Spent};
 use crate::weak::resolved::{AFTER, INIT, Resolved, SEEN};
 use crate::weak::{Find, Found};
 use crate::{causal, weak};

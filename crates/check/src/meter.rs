@@ -1,6 +1,7 @@
 //! What a judgement may cost, counted.
 
 use crate::Budget;
+use crate::planted::{self, Bug};
 
 /// The budget is spent: what was not finished.
 pub(crate) struct Spent(pub(crate) String);
@@ -20,7 +21,7 @@ impl<'a> Meter<'a> {
 
     /// Work that is linear in the history costs time only. `what` says how far it came.
     pub(crate) fn tick(&mut self, work: usize, what: impl Fn() -> String) -> Result<(), Spent> {
-        self.since += work + 1;
+        self.since += if planted::is(Bug::LooksAreFree) { 0 } else { work + 1 };
         if self.since >= EVERY {
             self.since = 0;
             if (self.budget.expired)() {
