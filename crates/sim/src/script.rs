@@ -24,7 +24,7 @@ pub use world::{Event, World};
 
 use protocol::{NodeId, NodeSet, Planted, Prng, Protocol};
 use std::fmt::{Display, Write as _};
-use std::time::Duration;
+use stdx::Duration;
 
 /// How the cores of one protocol are made, asked and shown.
 pub trait Language {

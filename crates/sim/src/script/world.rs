@@ -2,7 +2,7 @@
 
 use protocol::{Action, Host, NodeId, NodeSet, Now, Planted, Position, Prng, Protocol};
 use std::collections::{BTreeMap, VecDeque};
-use std::time::Duration;
+use stdx::Duration;
 use wire::Batch;
 
 /// What happened in a [`World`].
