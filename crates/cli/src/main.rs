@@ -14,6 +14,7 @@
 //! | `nodes` | what `dev` and `serve` share: defaults, warnings, waiting for signals |
 //! | `logging` | structured logs on stderr |
 //! | `out` | text for people, on stdout |
+//! | `whole` | files that are there whole or not at all |
 //!
 //! Exit codes: 0 done, 1 failed, 2 the command line is wrong; `check` and `sim` have their own (`--help`).
 #![forbid(unsafe_code)]
