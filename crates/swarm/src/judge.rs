@@ -54,13 +54,11 @@ impl Seen {
         let history = self.with_expiries(error);
         // Without the writes that nobody saw and nobody was told of, the search is short; an order found so is
         // an order of all, since what is unknown need not have happened.
-        let short = steps / 15;
-        let budget = Budget { steps: short, memory: 50_000, ..Budget::default() };
-        if linearizable(&Strings, &self.unseen_left_out(history.as_ref()), budget).is_ok() {
+        let budget = || Budget { steps, memory: 300_000, ..Budget::default() };
+        if linearizable(&Strings, &self.unseen_left_out(history.as_ref()), budget()).is_ok() {
             return Verdict::Ok.into();
         }
-        let budget = Budget { steps, memory: 300_000, ..Budget::default() };
-        match linearizable(&Strings, history.as_ref(), budget) {
+        match linearizable(&Strings, history.as_ref(), budget()) {
             check::Verdict::Ok => Verdict::Ok.into(),
             check::Verdict::Unknown { judged, of, .. } => {
                 Verdict::Undecided(format!("{judged} of {of} operations judged within the budget"))
