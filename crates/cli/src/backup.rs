@@ -198,7 +198,7 @@ fn add(client: &mut Client, keyspace: &str, dir: &Path) -> Result<(), Failure> {
             }
             if file.index < last.index {
                 return Err(format!(
-                    "{}: reaches position {}, the keyspace is at {}: that is another log, and wants a folder of its own",
+                    "{}: reaches position {}, the keyspace is at {}: another log, for another folder",
                     dir.display(),
                     last.index,
                     file.index

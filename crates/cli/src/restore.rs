@@ -73,7 +73,10 @@ fn restore(args: &Restore, dir: &Path) -> Result<(), Failure> {
     let sealed =
         target.prepare(name, &names, args.contract.as_ref().unwrap_or(&manifest.contract))?;
     let keys = state.keys();
-    target.load(name, backup_id(&manifest, at)?, state)?;
+    if !target.load(name, backup_id(&manifest, at)?, state)? && !sealed {
+        out::line(format_args!("keyspace {name} was restored from this before: nothing to do"));
+        return Ok(());
+    }
     if sealed {
         target.until_done(&[b"ATOLL", b"RESTORE", b"OPEN", name.as_bytes()])?;
     }
@@ -136,18 +139,15 @@ impl Target<'_> {
         Err(format!("keyspace {name} exists already"))
     }
 
-    fn load(&mut self, name: &str, backup: u64, state: Replay) -> Result<(), Failure> {
+    /// Gives the keyspace the pieces that it has not; false if it had all.
+    fn load(&mut self, name: &str, backup: u64, state: Replay) -> Result<bool, Failure> {
         let status = [b"ATOLL", b"RESTORE".as_slice(), b"STATUS", name.as_bytes()];
         let status = self.until_done(&status)?;
         let mine = status.number("backup")? == backup;
         let held = status.number("keys")?;
         if status.number("whole")? == 1 && held > 0 {
-            return if mine {
-                out::line(format_args!("keyspace {name} has the whole backup already"));
-                Ok(())
-            } else {
-                Err(format!("keyspace {name} holds {held} keys already"))
-            };
+            let other = format!("keyspace {name} holds {held} keys already");
+            return if mine { Ok(false) } else { Err(other) };
         }
         let goes_on = mine && status.number("whole")? == 0;
         let next = if goes_on { status.number("next")? } else { 0 };
@@ -170,7 +170,7 @@ impl Target<'_> {
         }
         let count = chunks.to_string();
         self.until_done(&[&words("WHOLE")[..], &[count.as_bytes()]].concat())?;
-        Ok(())
+        Ok(true)
     }
 
     /// Asks until it is done: every piece may be said twice, so whatever became of the first time is no matter.

@@ -15,7 +15,7 @@ use crate::proposal::{Body, Operation, Outcome};
 use crate::state::{Node, Timer};
 use core::hash::Hasher;
 use protocol::Effects;
-use raft::Kind;
+use raft::{Entry, Kind};
 use stdx::{Bytes, Digest, Duration, Mutant, Now};
 use wire::resp::Reply;
 use wire::{Reader, Wire, WireError, wire_enum, wire_struct};
@@ -224,13 +224,8 @@ impl Node {
             if entry.index > upto || bytes.len() >= self.config.chunk_bytes {
                 break;
             }
-            let payload = match &entry.kind {
-                Kind::Command(payload) => {
-                    end.tail = digest(payload);
-                    Some(payload.clone())
-                }
-                _ => None,
-            };
+            let payload = command(entry).cloned();
+            end.tail = payload.as_ref().map_or(end.tail, digest);
             (end.index, end.term) = (entry.index, entry.term);
             Logged { index: entry.index, term: entry.term, payload }.encode(&mut bytes);
         }
@@ -251,11 +246,7 @@ impl Node {
         let place = usize::try_from(index.saturating_sub(first)).unwrap_or(0);
         let near = log.entries().skip(place.saturating_sub(TAIL));
         let entries = near.take_while(|entry| entry.index <= index);
-        let commands = entries.filter_map(|entry| match &entry.kind {
-            Kind::Command(payload) => Some(payload),
-            _ => None,
-        });
-        commands.last().map_or(0, |payload| digest(payload))
+        entries.filter_map(command).last().map_or(0, digest)
     }
 
     /// Drops the view of a backup: of this one, or of whichever there is.
@@ -289,6 +280,11 @@ impl Node {
             out.send_early(node, self.packet(content)); // Early: it promises nothing.
         }
     }
+}
+
+/// What an entry brings the state machine: nothing, where consensus keeps something for itself.
+fn command(entry: &Entry) -> Option<&Bytes> {
+    if let Kind::Command(payload) = &entry.kind { Some(payload) } else { None }
 }
 
 fn digest(payload: &Bytes) -> u64 {

@@ -90,6 +90,6 @@ pub(crate) fn verify(dir: &Path, planted: Planted) -> Result<Vec<String>, Failur
     Ok(said)
 }
 
-fn text(error: node::ReplayError) -> String {
+fn text(error: impl std::fmt::Display) -> String {
     error.to_string()
 }

@@ -71,7 +71,7 @@ impl Node {
         if backs_up {
             self.backup_step(now, id, (group, &name), args, out)
         } else {
-            self.restore_step(now, id, (group, name), args, out)
+            self.restore_step(now, id, (group, name), &args, out)
         }
     }
 
@@ -127,21 +127,21 @@ impl Node {
         now: Now,
         id: ConnId,
         (group, name): (GroupId, String),
-        args: Args,
+        args: &Args,
         out: &mut Effects<Node>,
     ) -> Result<(), Reply> {
         let (group, write, operation) = if args.is(2, "status") && args.len() == 4 {
             (group, false, Operation::Loaded)
         } else if args.is(2, "chunk") && args.len() >= 8 {
-            let (backup, seq) = (number(&args, 4)?, number(&args, 5)?);
-            let time = WallClock(number(&args, 6)?);
+            let (backup, seq) = (number(args, 4)?, number(args, 5)?);
+            let time = WallClock(number(args, 6)?);
             let others = self.catalog().iter().filter(|k| seq == 0 && k.name != name);
             let fences = others.map(|k| (k.name.clone(), k.epoch)).collect();
             let bytes: Vec<u8> = args.iter().skip(7).flatten().copied().collect();
             let load = Load::Chunk { backup, seq, time, fences, bytes: bytes.into() };
             (group, true, Operation::Load(load))
         } else if args.is(2, "whole") && args.len() == 6 {
-            let (backup, chunks) = (number(&args, 4)?, number(&args, 5)?);
+            let (backup, chunks) = (number(args, 4)?, number(args, 5)?);
             (group, true, Operation::Load(Load::Whole { backup, chunks }))
         } else if args.is(2, "open") && args.len() == 4 {
             (CATALOG_GROUP, true, Operation::Catalog(Change::Open { name }))

@@ -147,12 +147,11 @@ impl Trio {
         let raft = &self.nodes[self.leader(group)].0.core().group(group).unwrap().raft;
         let mut machine = Machine::keyspace(Db::default(), Planted::NONE);
         for entry in raft.entries().take_while(|entry| entry.index <= index) {
-            match &entry.kind {
-                Kind::Command(payload) => {
-                    let proposal: Proposal = wire::decode_all(payload).unwrap();
-                    machine.apply(entry.index, &proposal);
-                }
-                _ => machine.skip(entry.index),
+            if let Kind::Command(payload) = &entry.kind {
+                let proposal: Proposal = wire::decode_all(payload).unwrap();
+                machine.apply(entry.index, &proposal);
+            } else {
+                machine.skip(entry.index);
             }
         }
         assert_eq!(machine.applied(), index, "the log was cut: give the test more room");
@@ -216,7 +215,7 @@ fn a_backup_is_the_state_at_its_index() {
 fn broken_backups_are_found() {
     for mutant in [Mutant::BackupTorn, Mutant::BackupEndsEarly, Mutant::BackupSkipsEntry] {
         let found = (0..4).find_map(|seed| backs_up(Planted::one(mutant), seed).err());
-        println!("{mutant:?}: {}", found.unwrap_or_else(|| panic!("{mutant:?} was not found")));
+        assert!(found.is_some(), "{mutant:?} was not found");
     }
 }
 

@@ -2,10 +2,12 @@
 //! `UPDATE=1 cargo test -p node golden` writes them anew; a line that changes is a format that breaks.
 #![expect(clippy::disallowed_methods, reason = "UPDATE=1 is the one switch of this test")]
 
+use crate::backup::{Export, Place};
 use crate::catalog::{Catalog, Change, Refusal};
 use crate::contract::Contract;
 use crate::message::{Content, Identity, Lost, Packet, Record, Replica};
 use crate::proposal::{Body, Item, Operation, Outcome, Proposal, Session};
+use crate::restore::Load;
 use stdx::{Bytes, NodeId, WallClock};
 use wire::Wire;
 use wire::resp::{Args, Reply};
@@ -38,6 +40,34 @@ fn operations() -> Vec<(&'static str, Operation)> {
         ("count", Operation::CountPrefix { name: name(), cursor: 7 }),
         ("modified", Operation::Modified(vec![bytes("k")])),
         ("barrier", Operation::Barrier),
+    ]
+    .into_iter()
+    .chain(backups())
+    .collect()
+}
+
+/// What backups and restores say.
+fn backups() -> Vec<(&'static str, Operation)> {
+    let name = || String::from("account");
+    let sealed = Change::CreateSealed { name: name(), contract: Contract::default() };
+    let after = Place { index: 7, term: 2, tail: 9 };
+    let chunk = Load::Chunk {
+        backup: 5,
+        seq: 0,
+        time: WallClock(6),
+        fences: vec![(name(), 3)],
+        bytes: bytes("keys"),
+    };
+    vec![
+        ("create sealed", Operation::Catalog(sealed)),
+        ("open", Operation::Catalog(Change::Open { name: name() })),
+        ("load chunk", Operation::Load(chunk)),
+        ("load whole", Operation::Load(Load::Whole { backup: 5, chunks: 1 })),
+        ("loaded", Operation::Loaded),
+        ("export begin", Operation::Export(Export::Begin { backup: 5 })),
+        ("export chunk", Operation::Export(Export::Chunk { backup: 5, seq: 1 })),
+        ("export end", Operation::Export(Export::End { backup: 5 })),
+        ("export log", Operation::Export(Export::Log { after, upto: 8 })),
     ]
 }
 
