@@ -37,7 +37,7 @@ pub(crate) struct Restore {
     /// The log position to restore; without it the last one in the backup
     #[arg(long, value_name = "INDEX")]
     at: Option<u64>,
-    /// Clauses in place of the contract in the backup, such as 'REPLICATION raft 1' for a smaller cluster
+    /// Clauses in place of the contract in the backup, such as 'REPLICATION raft N=1' for a smaller cluster
     #[arg(long, value_name = "CLAUSES")]
     contract: Option<String>,
 }

@@ -12,6 +12,7 @@ mod backup;
 mod golden;
 mod hostile;
 mod hostile_again;
+mod upgrades;
 
 struct Trio {
     nodes: Vec<(Host<Node>, Log<SimDisk>)>,

@@ -5,10 +5,11 @@
 use crate::backup::{Export, Place};
 use crate::catalog::{Catalog, Change, Refusal};
 use crate::contract::Contract;
+use crate::machine::Machine;
 use crate::message::{Content, Identity, Lost, Packet, Record, Replica};
 use crate::proposal::{Body, Item, Operation, Outcome, Proposal, Session};
 use crate::restore::Load;
-use stdx::{Bytes, NodeId, WallClock};
+use stdx::{Bytes, NodeId, Planted, WallClock};
 use wire::Wire;
 use wire::resp::{Args, Reply};
 
@@ -113,8 +114,33 @@ fn records() -> Vec<(&'static str, Record)> {
 fn line<T: Wire + PartialEq + core::fmt::Debug>(kind: &str, name: &str, value: &T) -> String {
     let bytes = wire::encode(value);
     assert_eq!(wire::decode_all::<T>(&bytes).as_ref(), Ok(value), "{kind} {name}");
-    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("{kind} {name}: {hex}\n")
+    format!("{kind} {name}: {}\n", digits(&bytes))
+}
+
+fn digits(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The first chunks of snapshots: all that a state has beside its keys.
+fn heads() -> Vec<(&'static str, Vec<u8>)> {
+    let founding = || Catalog::founding(&[NodeId(1), NodeId(2), NodeId(3)]);
+    let keyspace = || Machine::keyspace(data::Db::default(), Planted::NONE);
+    let after = |mut machine: Machine, operation: Operation| {
+        let body = Body { epoch: 1, ..body(operation) };
+        machine.apply(1, &Proposal { stamp: WallClock(1), seed: 2, limit: 3, body });
+        machine.freeze()
+    };
+    let fence = Operation::Fence { name: "account".into(), epoch: 5 };
+    let bytes = data::Db::empty_chunk().into();
+    let load = Load::Chunk { backup: 5, seq: 0, time: WallClock(6), fences: Vec::new(), bytes };
+    let sealed = Change::CreateSealed { name: "account".into(), contract: Contract::default() };
+    let catalog = || Machine::catalog(founding(), Planted::NONE);
+    vec![
+        ("catalog", after(catalog(), Operation::Tick)),
+        ("keyspace", after(keyspace(), fence)),
+        ("sealing", after(catalog(), Operation::Catalog(sealed))),
+        ("restored", after(keyspace(), Operation::Load(load))),
+    ]
 }
 
 #[test]
@@ -129,6 +155,12 @@ fn golden() {
     }
     for (name, record) in records() {
         now += &line("record", name, &record);
+    }
+    for (name, bytes) in heads() {
+        let db = data::Db::default();
+        let again = Machine::stage(&bytes, db, Planted::NONE).expect("it is ours").freeze();
+        assert_eq!(again, bytes, "head {name}");
+        now += &format!("head {name}: {}\n", digits(&bytes));
     }
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/golden.txt");
     if std::env::var("UPDATE").is_ok() {
