@@ -247,7 +247,7 @@ impl Span {
             Scale::Linear if upwards => (low, high) = (low.min(0.0), high.max(0.0)),
             // Time begins where the run does, not at the middle of its first second.
             Scale::Linear if (0.0..1.0).contains(&low) => low = 0.0,
-            Scale::Log => (low, high) = (low.floor(), high.ceil()),
+            Scale::Log => (low, high) = ((low + 1e-9).floor(), (high - 1e-9).ceil()),
             _ => {}
         }
         let air = if upwards && scale == Scale::Linear { (high - low) * 0.05 } else { 0.0 };
@@ -277,17 +277,22 @@ impl Span {
                     .collect()
             }
             Scale::Log => {
-                let decades = (self.low.ceil() as i32)..=(self.high.floor() as i32);
+                let decades = whole(self.low, self.high);
                 decades.map(|power| 10_f64.powi(power)).collect()
             }
             Scale::Nines => {
-                let nines = (self.low.ceil() as i32)..=(self.high.floor() as i32);
+                let nines = whole(self.low, self.high);
                 let halves =
                     [0.0, 0.5].into_iter().filter(|tick| self.scale.place(*tick) >= self.low);
                 halves.chain(nines.filter(|n| *n > 0).map(|n| 1.0 - 10_f64.powi(-n))).collect()
             }
         }
     }
+}
+
+/// The whole numbers between, ends included that rounding has moved a little.
+fn whole(low: f64, high: f64) -> core::ops::RangeInclusive<i32> {
+    (low - 1e-9).ceil() as i32..=(high + 1e-9).floor() as i32
 }
 
 impl Unit {
