@@ -440,7 +440,8 @@ fn weight(reply: &Reply) -> usize {
     FIXED
         + match reply {
             Reply::Bulk(bytes) => bytes.len(),
-            Reply::Simple(text) | Reply::Error(text) => text.len(),
+            Reply::Simple(text) => text.len(),
+            Reply::Error(text) => text.len(),
             Reply::Array(replies) | Reply::Set(replies) => replies.iter().map(weight).sum(),
             Reply::Map(pairs) => pairs.iter().map(|(k, v)| weight(k) + weight(v)).sum(),
             Reply::Verbatim(text) | Reply::Double(text) => text.len(),
