@@ -55,8 +55,16 @@ pub(crate) fn run(context: &Context) -> Outcome {
         figures.limits.push(limits::measure(&folder.0)?);
         for name in &options.systems {
             eprintln!("repeat {} of {}: {name}", rep + 1, options.reps);
-            for (load, sample) in one(name, &tools, &folder.0, &options)? {
-                figures.add(name, load, sample);
+            match one(name, &tools, &folder.0, &options) {
+                Ok(samples) => {
+                    samples.into_iter().for_each(|(load, sample)| figures.add(name, load, sample));
+                }
+                // The others' figures stand: an hour of a quiet machine is dear.
+                Err(reason) => {
+                    eprintln!("{name}: {reason}");
+                    let _ = std::fs::remove_dir_all(folder.0.join(name));
+                    figures.failed.push((name, reason));
+                }
             }
         }
     }

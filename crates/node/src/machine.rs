@@ -435,7 +435,7 @@ fn memorable(outcome: &Outcome) -> Outcome {
 }
 
 /// About how many bytes a reply takes.
-fn weight(reply: &Reply) -> usize {
+pub(crate) fn weight(reply: &Reply) -> usize {
     const FIXED: usize = 8;
     FIXED
         + match reply {

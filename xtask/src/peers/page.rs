@@ -68,6 +68,10 @@ pub(crate) fn markdown(head: &str, figures: &Figures, reps: usize) -> String {
          | what | ratio | must | goal |\n| --- | --- | --- | --- |\n",
         sync + trip
     );
+    for (name, reason) in &figures.failed {
+        let reason = reason.lines().next().unwrap_or("");
+        out = format!("**{name} failed in a repeat: {reason}**\n\n{out}");
+    }
     for row in ratios(figures) {
         writeln!(out, "{}", ratio(&row)).expect("a string");
     }

@@ -9,6 +9,8 @@ use std::collections::BTreeMap;
 #[derive(Default)]
 pub(crate) struct Figures {
     pub(crate) limits: Vec<Limits>,
+    /// Systems that did not come through a repeat, and why: their rows have fewer pairs, or are left out.
+    pub(crate) failed: Vec<(&'static str, String)>,
     samples: BTreeMap<(&'static str, Load), Vec<Sample>>,
 }
 

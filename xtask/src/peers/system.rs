@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-/// Added to the configuration of every node of `atoll-lease`: what its operator declares about its clocks.
-const LEASES: &str = "clock-drift = \"100us/s\"\n";
+/// Added to the configuration of every node of `atoll-lease`: reads by lease, the drift bound declared.
+const LEASES: &str = "default-contract = \"READS lease DRIFT=500ppm\"\n";
 /// After their ports are open, these elect a leader for so long.
 const SETTLE: Duration = Duration::from_secs(3);
 const SETTLE_NATS: Duration = Duration::from_secs(8);

@@ -43,7 +43,9 @@ pub(crate) fn prepare(root: &Path, systems: &[&'static str]) -> Result<Tools, St
     let manifest = root.join("bench/Cargo.toml");
     let target = root.join("bench/target");
     let mut build = Command::new("cargo");
-    build.args(["build", "--release", "--manifest-path"]).arg(&manifest);
+    build
+        .args(["build", "--release", "-p", "floor", "-p", "kvload", "--manifest-path"])
+        .arg(&manifest);
     let built = build.arg("--target-dir").arg(&target).status();
     if !built.map_err(|e| format!("cargo: {e}"))?.success() {
         return Err("the drivers in bench/ do not build".to_owned());
