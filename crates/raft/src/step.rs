@@ -55,7 +55,8 @@ impl Raft {
     fn on_request(&mut self, now: Instant, request: Request, out: &mut Effects<Raft>) -> Handled {
         match request {
             Request::Propose { context, payload } => self.on_propose(now, context, payload, out),
-            Request::Read { context } => self.on_read(context, out),
+            Request::Read { context } => self.on_read(now, context, out),
+            Request::ReadHere { context } => self.on_read_here(now, context, out),
             Request::Compact { mark } => self.on_compact(mark, out),
             Request::Chunk { to, transfer, mark, seq, bytes, last } => {
                 self.on_chunk_loaded(now, to, (transfer, seq), mark, (bytes, last), out)
@@ -98,7 +99,11 @@ impl Raft {
             Message::ChunkAck { transfer, next, .. } => {
                 self.on_chunk_ack(now, from, transfer, next, out)
             }
-            Message::Durable { index, .. } => self.on_durable(index, out),
+            Message::ReadIndex { ticket, .. } => self.on_read_index(now, from, ticket, out),
+            Message::ReadIndexReply { ticket, index, .. } => {
+                self.on_read_index_reply(now, from, ticket, index, out)
+            }
+            Message::Durable { index, .. } => self.on_durable(now, index, out),
             Message::Voted { .. } => self.on_voted(now, out),
         }
     }
@@ -163,6 +168,8 @@ impl Raft {
             | Message::AppendReject { .. }
             | Message::HeartbeatAck { .. }
             | Message::ChunkAck { .. }
+            | Message::ReadIndex { .. }
+            | Message::ReadIndexReply { .. }
             | Message::Durable { .. }
             | Message::Voted { .. } => {}
         }
