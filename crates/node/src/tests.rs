@@ -32,6 +32,7 @@ fn config(node: u64) -> Config {
         heartbeat: Duration::from_millis(50),
         snapshot_bytes: 1 << 20,
         chunk_bytes: 4096,
+        default_contract: None,
         misses: (1, 3),
         version: "test",
         started: WallClock(0),

@@ -68,6 +68,7 @@ fn node_config(world: &WorldConfig) -> Config {
         heartbeat: ms(50),
         snapshot_bytes: 16 << 10,
         chunk_bytes: 4 << 10,
+        default_contract: None,
         misses: (0, 1),
         version: "swarm",
         started: WallClock(0),

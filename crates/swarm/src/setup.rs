@@ -1,6 +1,7 @@
 //! The configuration of a run: drawn from the seed, the faults as well as the cluster and its clients.
 
 use crate::pace::Pace;
+use node::contract::{Contract, Reads};
 use node::{Config, Member};
 use sim::{NemesisConfig, Ntp, Spread, WorldConfig};
 use stdx::{Duration, NodeId, Planted, Prng, WallClock};
@@ -119,6 +120,8 @@ pub struct Options {
     pub workload: Option<Workload>,
     /// Not drawn, but this.
     pub profile: Option<Profile>,
+    /// Whether reads of `default` are by lease; not drawn, but this.
+    pub leases: Option<bool>,
     /// Neither cluster nor load is drawn, but this.
     pub pace: Option<Pace>,
     /// Whether the onlooker compares each applied entry with what is durable on a majority. Off where a planted
@@ -135,6 +138,7 @@ impl Default for Options {
             faults: true,
             workload: None,
             profile: None,
+            leases: None,
             pace: None,
             witness: true,
             story: 0,
@@ -200,7 +204,7 @@ impl Draw {
             let (poll, error) = (ms(mix.range(50, 1_000)), ms(mix.range(1, 100)));
             world.clock.ntp = Some(Ntp { poll, error });
         }
-        let setup = Setup {
+        let mut setup = Setup {
             profile,
             workload,
             node: node_config(profile, world.nodes, options.planted, prng),
@@ -209,6 +213,10 @@ impl Draw {
             length,
             witness: options.witness,
         };
+        let reads = &mut Prng::new(seed).fork(104);
+        if options.leases.unwrap_or(reads.chance(1, 3)) {
+            setup.node.default_contract = Some(leased(&setup.world));
+        }
         let nemesis = nemesis(profile, workload, prng).map(|faults| mixed(profile, faults, mix));
         // Among few requests each finds a node that has slept, and keys that nobody has overwritten.
         let sparse = profile == Profile::Clocks && workload == Workload::Expiry;
@@ -236,6 +244,13 @@ impl Setup {
     pub(crate) fn patience(&self) -> Duration {
         self.node.request_timeout + self.node.request_timeout / 2
     }
+}
+
+/// Reads by lease, with the bound that the clocks of this world keep to, and no slack.
+pub fn leased(world: &WorldConfig) -> Contract {
+    let drift_ppm = u32::try_from(world.clock.drift_ppm.max(1)).unwrap_or(u32::MAX);
+    let members = u16::try_from(world.nodes).unwrap_or(u16::MAX);
+    Contract { reads: Reads::Lease { drift_ppm }, ..Contract::standard(members) }
 }
 
 fn world(profile: Profile, workload: Workload, planted: Planted, prng: &mut Prng) -> WorldConfig {
@@ -305,6 +320,7 @@ fn node_config(profile: Profile, nodes: u64, planted: Planted, prng: &mut Prng) 
         heartbeat: ms(election / 6),
         snapshot_bytes: prng.range(1 << 10, 12 << 10),
         chunk_bytes: usize::try_from(prng.range(128, 1024)).expect("small"),
+        default_contract: None,
         misses: *prng.pick(&[(0, 1), (1, 4), (9, 10), (9, 10)]),
         version: "swarm",
         started: WallClock(0),

@@ -112,6 +112,9 @@ struct Nodes {
     snapshot_bytes: u64,
     chunk_bytes: usize,
     misses: (u64, u64),
+    /// Whether reads of `default` are by lease, with the bound that the clocks keep to.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    leases: bool,
 }
 
 impl Nodes {
@@ -218,6 +221,7 @@ fn setup(setup: &Setup) -> [Line; 5] {
             snapshot_bytes: node.snapshot_bytes,
             chunk_bytes: node.chunk_bytes,
             misses: node.misses,
+            leases: node.default_contract.is_some(),
         }),
     ]
 }
@@ -374,6 +378,7 @@ fn made(run: &RunLine, net: &Network, disks: &Disks, clocks: &Clocks, nodes: &No
         heartbeat: nodes.heartbeat.0,
         snapshot_bytes: nodes.snapshot_bytes,
         chunk_bytes: nodes.chunk_bytes,
+        default_contract: nodes.leases.then(|| swarm::leased(&world)),
         misses: nodes.misses,
         version: "swarm",
         started: WallClock(0),

@@ -60,7 +60,9 @@ fn contents() -> Vec<(&'static str, Content)> {
 
 fn records() -> Vec<(&'static str, Record)> {
     let identity = Identity { node: NodeId(1), cluster: 2, disk: 3, life: 4 };
-    let keyspace = Catalog::founding(&[NodeId(1), NodeId(2), NodeId(3)]).get("default").cloned();
+    let keyspace = Catalog::founding(&[NodeId(1), NodeId(2), NodeId(3)], &Contract::standard(3))
+        .get("default")
+        .cloned();
     let replica = Replica { group: 1, replica: NodeId(1), keyspace: keyspace.expect("founded") };
     let lost = Lost { info: replica.clone(), place: "wal-000001 offset 512".into() };
     let raft = raft::Record::Hard { term: 2, vote: Some(NodeId(1)) };
