@@ -39,6 +39,7 @@ impl Pace {
             segment_bytes: 1 << 16,
             length: if steady { ms(60_000) } else { ms(5_000) },
             witness: options.witness,
+            read_here: false,
         };
         Draw {
             setup,

@@ -41,6 +41,10 @@ impl Node {
                 Reply::ok()
             }
             "reset" => self.reset(id),
+            "readonly" | "readwrite" => {
+                self.conn(id).read_here = spec.name == "readonly";
+                Reply::ok()
+            }
             "atoll" => self.atoll(id, &args)?,
             _ => self.plain(now, spec, &args),
         };
@@ -217,6 +221,7 @@ impl Node {
         conn.version = Version::Resp2;
         conn.name.clear();
         conn.muted = Muted::No;
+        conn.read_here = false;
         conn.timeout = None;
         conn.authenticated = authenticated;
         Reply::simple("RESET")
