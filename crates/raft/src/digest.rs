@@ -13,6 +13,7 @@ impl Raft {
         for entry in self.log.entries() {
             into.write(&wire::encode(entry));
         }
+        self.rest.facts().hash(into);
         self.questions.digest(into);
         match &self.role {
             Role::Follower { leader, incoming } => {

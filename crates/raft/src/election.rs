@@ -211,6 +211,7 @@ impl Raft {
             transfers: 0,
         });
         self.deadline = now + self.config.heartbeat;
+        self.active(now);
         self.append_own(Kind::Noop, out);
         self.feed_all(now, out);
     }

@@ -40,6 +40,8 @@ impl Questions {
         }
         self.ticket = self.ticket.wrapping_add(1);
         self.asked = (now, core::mem::take(&mut self.waiting));
+        assert!(!self.asked.1.is_empty(), "a question that nobody asked");
+        assert!(self.waiting.is_empty(), "a read in two questions");
         Some(self.ticket)
     }
 
@@ -57,6 +59,7 @@ impl Raft {
         out: &mut Effects<Raft>,
     ) -> Handled {
         let limit = self.config.max_reads;
+        assert!(!self.is_leading() || self.questions.asked.1.is_empty(), "a leader that asks");
         let questions = &mut self.questions;
         let full = questions.asked.1.len() + questions.waiting.len() >= limit;
         let follows = matches!(self.role, Role::Follower { leader: Some(_), .. });
@@ -64,8 +67,16 @@ impl Raft {
             return self.on_read(now, context, out); // Which refuses, if this replica does not lead.
         }
         questions.waiting.push(context);
+        if self.rest.quiet {
+            self.arm_election(now); // A question that is lost must be asked again.
+        }
         self.ask_leader(now, out);
         Ok(())
+    }
+
+    /// Whether a question is under way.
+    pub(crate) fn asks(&self) -> bool {
+        !self.questions.asked.1.is_empty()
     }
 
     fn ask_leader(&mut self, now: Instant, out: &mut Effects<Raft>) {
@@ -133,5 +144,7 @@ impl Raft {
             // Early: a refusal promises nothing.
             out.output_early(Output::ReadRefused { context, leader });
         }
+        assert!(self.questions.asked.1.is_empty(), "a read that nobody will answer");
+        assert!(self.questions.waiting.is_empty(), "a read that nobody will ask for");
     }
 }

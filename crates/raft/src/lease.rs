@@ -49,7 +49,9 @@ impl Drift {
         let drift = u128::from(self.ppm).min(MILLION);
         let nanos = promise.as_nanos() * (MILLION - drift) / (MILLION + drift);
         let lease = Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX));
-        lease.saturating_sub(GRAIN)
+        let lease = lease.saturating_sub(GRAIN);
+        assert!(lease <= promise, "a lease of {lease:?} on a promise of {promise:?}");
+        lease
     }
 }
 
@@ -76,6 +78,7 @@ impl Lease {
         while self.sent.front().is_some_and(|(_, at)| now.since(*at) >= lease) {
             self.sent.pop_front(); // Whoever answers it now gives nothing.
         }
+        assert!(self.sent.back().is_none_or(|(_, at)| *at <= now), "time goes back");
         self.sent.push_back((round, now));
     }
 
@@ -86,6 +89,7 @@ impl Lease {
             let answer = config.planted.is(Mutant::LeaseFromAnswer);
             let at = if answer { now } else { at };
             assert!(self.since.is_none_or(|before| before <= at), "a lease that goes back");
+            assert!(at <= now, "a round from the future");
             self.since = Some(at);
         }
     }

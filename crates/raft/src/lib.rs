@@ -13,6 +13,7 @@
 //! | 6.2, 6.4 | check-quorum, reads without the log | `read` |
 //! | 6.4 | reads at followers | `follower_read` |
 //! | 6.4.1 | leases: reads that ask nobody | `lease` |
+//! | | groups without anything to do | `quiet` |
 //! | 5 | compaction and snapshots in chunks | `snapshot` |
 //! | 3.8 | what is on disk, and coming back from it | `recover` |
 //! | | the entries in memory | `log` |
@@ -30,8 +31,7 @@
 //! hints.
 //!
 //! Not here yet, and where it will go: membership change and learners (chapter 4: an entry kind, voters as a pair
-//! in [`Mark`], `quorum` over both), leadership transfer (3.10: a message and a request in `election`), thousands
-//! of groups (one heartbeat per peer, quiescence: in the host of the groups, above this crate).
+//! in [`Mark`], `quorum` over both), leadership transfer (3.10: a message and a request in `election`).
 #![no_std]
 #![forbid(unsafe_code)]
 extern crate alloc;
@@ -46,6 +46,7 @@ mod follower_read;
 mod lease;
 mod log;
 mod message;
+mod quiet;
 mod read;
 mod recover;
 mod replicate;

@@ -235,6 +235,20 @@ pub enum Message {
         /// What must be applied.
         index: u64,
     },
+    /// Nothing is to be done and nothing will be said until something is: the receiver needs no deadline.
+    Quiet {
+        /// The leader's term.
+        term: u64,
+        /// Where its log and the receiver's end; all of it is committed.
+        index: u64,
+    },
+    /// The follower has no deadline any more.
+    QuietAck {
+        /// The follower's term.
+        term: u64,
+        /// As told.
+        index: u64,
+    },
     /// To oneself: the entries up to `index` are durable here.
     Durable {
         /// The term in which they were appended.
@@ -265,6 +279,8 @@ wire_enum!(Message, version 1 {
     14 => Voted { term },
     40 => ReadIndex { term, ticket },
     41 => ReadIndexReply { term, ticket, index },
+    42 => Quiet { term, index },
+    43 => QuietAck { term, index },
 });
 
 /// From the host.
@@ -313,6 +329,19 @@ pub enum Request {
     Installed {
         /// Where it reaches.
         mark: Mark,
+    },
+    /// A heartbeat is due, and all hosts of the group understand [`Message::Quiet`]: a leader without anything to do
+    /// says that instead.
+    GoQuiet,
+    /// The peer's node has been silent for the shortest election timeout, or was started again.
+    PeerDown {
+        /// The peer.
+        peer: NodeId,
+    },
+    /// The peer's node is heard again, or was started again.
+    PeerUp {
+        /// The peer.
+        peer: NodeId,
     },
     /// The host has lost its connection to a peer: what was in flight to it may be gone.
     Unreachable {
@@ -464,6 +493,8 @@ impl Message {
             | Message::ChunkAck { term, .. }
             | Message::ReadIndex { term, .. }
             | Message::ReadIndexReply { term, .. }
+            | Message::Quiet { term, .. }
+            | Message::QuietAck { term, .. }
             | Message::Durable { term, .. }
             | Message::Voted { term } => *term,
         }

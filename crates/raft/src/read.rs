@@ -33,6 +33,9 @@ impl Raft {
         let leased = self.commit_is_current() && self.lease_holds(now);
         let unproven = self.config.planted.is(Mutant::ReadWithoutQuorum);
         let stale = self.config.planted.is(Mutant::ReadRidesOnEarlierRound);
+        if self.is_leading() {
+            self.active(now);
+        }
         let Ok(leader) = self.leader_mut() else { return false };
         if leased || unproven {
             self.answer_reader(reader, commit, out);
@@ -83,7 +86,7 @@ impl Raft {
     }
 
     /// One round of heartbeats; reads that wait ride on it.
-    fn heartbeat(&mut self, now: Instant, out: &mut Effects<Raft>) {
+    pub(crate) fn heartbeat(&mut self, now: Instant, out: &mut Effects<Raft>) {
         let (term, commit, current) = (self.term, self.commit, self.commit_is_current());
         let Role::Leader(leader) = &mut self.role else { return };
         leader.reads.round += 1;

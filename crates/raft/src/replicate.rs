@@ -42,6 +42,7 @@ impl Raft {
             out.output_early(Output::Refused { context, leader: self.leader() });
             return Err(Ignored::WrongRole);
         }
+        self.active(now);
         let index = self.append_own(Kind::Command(payload), out);
         // Early: it says where the entry stands, not that it will stay.
         out.output_early(Output::Appended { context, term: self.term, index });

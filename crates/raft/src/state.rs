@@ -3,6 +3,7 @@
 use crate::follower_read::Questions;
 use crate::lease::Lease;
 use crate::log::Log;
+use crate::quiet::Rest;
 use crate::recover::Kept;
 use crate::{Config, LogId, Mark, Output};
 use alloc::collections::{BTreeMap, VecDeque};
@@ -28,6 +29,7 @@ pub struct Raft {
     /// When this replica last heard from a leader, of whatever term: it promised then to let nobody else lead for
     /// the shortest election timeout, and an adopted term takes nothing back. At first, when it was recovered.
     pub(crate) heard: Option<Instant>,
+    pub(crate) rest: Rest,
     /// Reads of this follower that ask its leader.
     pub(crate) questions: Questions,
     pub(crate) prng: Prng,
@@ -165,6 +167,8 @@ pub enum Ignored {
     ConflictsWithCommitted,
     /// A mark that is behind, ahead of what is committed, or not of this log.
     UselessMark,
+    /// It has something to do.
+    Busy,
     /// No room for more; who asked will ask again.
     TooMany,
     /// The deadline moved on.
@@ -185,6 +189,7 @@ impl core::fmt::Display for Ignored {
             Ignored::Malformed => "malformed",
             Ignored::ConflictsWithCommitted => "conflicts with a committed entry",
             Ignored::UselessMark => "useless mark",
+            Ignored::Busy => "busy",
             Ignored::TooMany => "too many",
             Ignored::EarlyDeadline => "early deadline",
         })
@@ -209,6 +214,7 @@ impl Raft {
             // A lease it helped to give before the crash may still run: it acts as if it had just heard.
             // Who never knew a term has helped nobody.
             heard: (kept.term > 0 && !config.planted.is(Mutant::ForgetPromise)).then_some(now),
+            rest: Rest::default(),
             questions: Questions::new(&prng),
             prng,
             told: (kept.term, None, false),
@@ -286,7 +292,8 @@ impl Raft {
     /// How many voters, itself included, this replica has heard from within the longest election timeout:
     /// a leader from its followers, a follower from its leader.
     pub fn quorum_heard(&self, now: Instant) -> usize {
-        let recent = |at: Instant| now.since(at) < self.config.election.1;
+        // While it is quiet, its host listens in its place.
+        let recent = |at: Instant| self.rest.quiet || now.since(at) < self.config.election.1;
         1 + match &self.role {
             Role::Leader(leader) => leader.followers.values().filter(|p| recent(p.heard)).count(),
             Role::Follower { leader: Some(_), .. } => usize::from(self.heard.is_some_and(recent)),
@@ -316,6 +323,7 @@ impl Raft {
 
     pub(crate) fn arm_election(&mut self, now: Instant) {
         let (from, to) = self.config.election;
+        self.rest.quiet = false;
         self.deadline = now + self.prng.span(from, to);
     }
 
@@ -360,6 +368,10 @@ impl Raft {
                 assert!(granted.len() < self.majority(), "it should lead");
             }
             Role::Leader(leader) => self.check_leader(leader, last),
+        }
+        if self.rest.quiet {
+            assert!(self.leader().is_some(), "quiet without a leader");
+            assert!(!self.is_leading() || self.commit == last.index, "quiet with work to do");
         }
         if self.steps.is_multiple_of(DEEP_EVERY) {
             self.log.check_deep();

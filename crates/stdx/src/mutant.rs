@@ -37,6 +37,8 @@ pub enum Mutant {
     ReadRidesOnEarlierRound,
     /// raft: a follower takes the answer to another of its questions for this one's.
     AnswerToAnotherRead,
+    /// raft: a quiet follower is not woken when its leader's node is silent or in a new life.
+    PeerDownUnheard,
     /// host: a batch that persisted nothing does not wait for the sync of the batch before it.
     OvertakeSync,
     /// host: `now` is the time from before the batch was taken.

@@ -69,6 +69,9 @@ impl Language for Words {
             ["read-here", context] => Request::ReadHere { context: number(context)? },
             ["compact", upto] => Request::Compact { mark: mark(nodes, upto)? },
             ["installed", upto] => Request::Installed { mark: mark(nodes, upto)? },
+            ["go-quiet"] => Request::GoQuiet,
+            ["peer-down", peer] => Request::PeerDown { peer: NodeId(number(peer)?) },
+            ["peer-up", peer] => Request::PeerUp { peer: NodeId(number(peer)?) },
             ["unreachable", peer] => Request::Unreachable { peer: NodeId(number(peer)?) },
             ["chunk", seq, payload, "of", upto, "for", to, "transfer", transfer, last @ ..] => {
                 Request::Chunk {
@@ -119,6 +122,8 @@ impl Language for Words {
             Message::ReadIndexReply { term, index, .. } => {
                 format!("ReadIndexReply t{term} index {index}")
             }
+            Message::Quiet { term, index } => format!("Quiet t{term} at {index}"),
+            Message::QuietAck { term, index } => format!("QuietAck t{term} at {index}"),
             Message::Durable { term, index } => format!("Durable {}", at(*term, *index)),
             Message::Voted { term } => format!("Voted t{term}"),
         }

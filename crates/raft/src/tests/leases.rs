@@ -1,6 +1,6 @@
-//! Random worlds with leases and reads at followers, in true time: each clock runs at a rate of its own within the
+//! Random worlds with leases, reads at followers and quiet spells, in true time: each clock runs at a rate of its own within the
 //! declared bound, nodes sleep, messages are late, lost, or arrive twice. No read may miss what was committed before
-//! it was asked, wherever it is answered.
+//! it was asked, wherever it is answered; and a healed world commits everywhere, and goes quiet.
 
 use crate::{Config, Drift, Message, Output, Raft, Request};
 use protocol::{Mutant, NodeId, NodeSet, Planted, Prng, Protocol};
@@ -23,6 +23,8 @@ pub(super) struct Seen {
     leased: u64,
     confirmed: u64,
     at_followers: u64,
+    /// Times at which a leader had no deadline any more.
+    rests: u64,
 }
 
 struct Trial {
@@ -42,12 +44,21 @@ struct Trial {
     reads: BTreeMap<u64, (NodeId, u64, u64)>,
     contexts: u64,
     sent: u64,
+    /// Whether there are quiet spells, and hosts that would have their groups quiet.
+    rests: bool,
+    /// Milliseconds of true time.
+    clock: u64,
+    /// Until then nobody asks for anything.
+    idle: u64,
+    /// What hosts know of each other: when the second last heard the first, and whether it takes it for dead.
+    heard: BTreeMap<(NodeId, NodeId), (u64, bool)>,
+
     old: Vec<(NodeId, NodeId, Message)>,
     seen: Seen,
 }
 
 impl Trial {
-    fn new(seed: u64, faults: bool, planted: Planted) -> Trial {
+    fn new(seed: u64, faults: bool, rests: bool, planted: Planted) -> Trial {
         let mut prng = Prng::new(seed);
         let nodes: Vec<NodeId> = (1..=3).map(NodeId).collect();
         let voters: NodeSet = nodes.iter().copied().collect();
@@ -55,6 +66,8 @@ impl Trial {
         let drift = u64::from(ppm);
         let all = voters.clone();
         let (last, beat) = (*prng.pick(&[301, 330, 600]), *prng.pick(&[50, 90, 140]));
+        // A healed world must not stand at the same time for ever.
+        let last = if rests { last.max(315) } else { last };
         let configure = move |id| Config {
             lease: Some(Drift { ppm }),
             // Whoever may stand does so soon.
@@ -85,6 +98,11 @@ impl Trial {
             reads: BTreeMap::new(),
             contexts: 0,
             sent: 0,
+            rests,
+            clock: 0,
+            idle: 0,
+            heard: BTreeMap::new(),
+
             old: Vec::new(),
             seen: Seen::default(),
             prng,
@@ -96,7 +114,92 @@ impl Trial {
             self.act();
             self.judge();
         }
+        if self.rests {
+            self.heal();
+        }
         self.seen
+    }
+
+    /// With everything mended, what is proposed is committed everywhere, and then there is silence; when the leader
+    /// falls in that silence, the others go on.
+    fn heal(&mut self) {
+        let faults = core::mem::take(&mut self.faults);
+        self.dead.clear();
+        self.slow.clear();
+        self.asleep.clear();
+        for node in self.nodes.clone() {
+            self.restart(node);
+        }
+        self.idle = u64::MAX;
+        self.settle();
+        let leads = |id: &NodeId| self.world.core(*id).is_some_and(Raft::is_leading);
+        let leader = self.nodes.iter().copied().find(leads).expect("all follow it");
+        if faults {
+            self.world.crash(leader);
+            self.settle();
+        }
+    }
+
+    fn settle(&mut self) {
+        let goal = self.chain + 3;
+        for _ in 0..6000 {
+            self.act();
+            self.judge();
+            let leads = |id: &NodeId| self.world.core(*id).is_some_and(Raft::is_leading);
+            let leader = self.nodes.iter().copied().find(leads);
+            if let Some(leader) = leader.filter(|_| self.chain < goal) {
+                let payload = [1u8].as_slice().into();
+                self.world.request(leader, Request::Propose { context: u64::MAX, payload });
+            }
+            let done = |id: &NodeId| {
+                let whole = self.nodes.iter().all(|id| self.world.core(*id).is_some());
+                self.world
+                    .core(*id)
+                    .is_none_or(|core| (core.is_quiet() || !whole) && core.commit_index() >= goal)
+            };
+            if self.nodes.iter().all(done) {
+                return;
+            }
+        }
+        panic!("no progress, or no rest, in a healed world: goal {goal}");
+    }
+
+    fn restart(&mut self, node: NodeId) {
+        if self.world.restart(node) && self.rests {
+            // Its packets name another life: whoever hears it next knows.
+            for peer in self.nodes.clone() {
+                self.heard.insert((node, peer), (0, true));
+                self.heard.insert((peer, node), (self.clock, false));
+                if peer != node {
+                    self.world.request(peer, Request::PeerDown { peer: node });
+                }
+            }
+        }
+    }
+
+    /// Hosts hear each other's lives, and tell their cores of silence.
+    fn listen(&mut self) {
+        for from in self.nodes.clone() {
+            for to in self.nodes.clone() {
+                let up = self.world.core(from).is_some() && self.world.core(to).is_some();
+                let awake = !self.asleep.contains(&from) && !self.asleep.contains(&to);
+                let link = (from, to);
+                let heard = up && awake && !self.dead.contains(&link) && !self.slow.contains(&link);
+                let (at, down) = self.heard.entry(link).or_insert((self.clock, false));
+                if from == to || self.asleep.contains(&to) {
+                    continue;
+                }
+                if heard {
+                    *at = self.clock;
+                    if core::mem::take(down) {
+                        self.world.request(to, Request::PeerUp { peer: from });
+                    }
+                } else if !*down && self.clock - *at >= 300 {
+                    *down = true;
+                    self.world.request(to, Request::PeerDown { peer: from });
+                }
+            }
+        }
     }
 
     /// A little time passes, and much happens in it.
@@ -110,24 +213,32 @@ impl Trial {
                 5 => _ = self.world.crash(node),
                 40..44 => {
                     self.world.crash(node);
-                    self.world.restart(node);
+                    self.restart(node);
                 }
                 6..14 if !self.old.is_empty() => {
                     let (from, to, message) = self.prng.pick(&self.old).clone();
                     self.world.inject(from, to, message);
                 }
-                14..40 => _ = self.world.restart(node),
+                14..40 => self.restart(node),
                 _ => {}
             }
         }
         self.time();
+        if self.rests {
+            self.listen();
+        }
+        if self.rests && self.clock >= self.idle && self.prng.chance(1, 200) {
+            self.idle = self.clock + self.prng.range(500, 3000);
+        }
         for _ in 0..self.prng.below(30) {
             self.network();
             let node = *self.prng.pick(&self.nodes);
             self.world.sync(node);
         }
         let node = *self.prng.pick(&self.nodes);
-        self.ask(node);
+        if self.clock >= self.idle || self.idle < u64::MAX && self.prng.chance(1, 100) {
+            self.ask(node);
+        }
     }
 
     /// Other links than before carry nothing, or late: those of the leader, or any.
@@ -177,12 +288,18 @@ impl Trial {
     fn time(&mut self) {
         let most = if self.faults { *self.prng.pick(&[4, 10, 40]) } else { 2 };
         let hop = self.prng.range(0, most);
+        self.clock += hop;
         for id in self.nodes.clone() {
             self.world.wait(id, Duration::from_nanos(hop * self.rates[&id]));
             let now = self.world.now(id).expect("a node").mono;
             let due = |core: &Raft| Protocol::deadline(core).is_some_and(|at| at <= now);
             if !self.asleep.contains(&id) && self.world.core(id).is_some_and(due) {
-                self.world.deadline(id);
+                if self.rests {
+                    // A turn with this request, and with the deadline if the request has not put it off.
+                    self.world.request(id, Request::GoQuiet);
+                } else {
+                    self.world.deadline(id);
+                }
             }
         }
     }
@@ -228,6 +345,10 @@ impl Trial {
             }
         }
         self.leases_exclude();
+        let rests = |id: &&NodeId| {
+            self.world.core(**id).is_some_and(|core| core.is_leading() && core.is_quiet())
+        };
+        self.seen.rests += u64::from(self.nodes.iter().any(|id| rests(&id)));
     }
 
     /// While a lease holds, nobody leads a later term.
@@ -270,7 +391,21 @@ impl Trial {
 }
 
 pub(super) fn run(seed: u64, faults: bool, planted: Planted) -> Seen {
-    Trial::new(seed, faults, planted).run(if faults { 4000 } else { 600 })
+    Trial::new(seed, faults, false, planted).run(if faults { 4000 } else { 600 })
+}
+
+/// With quiet spells; at the end all is mended.
+pub(super) fn run_quiet(seed: u64, faults: bool, planted: Planted) -> Seen {
+    Trial::new(seed, faults, true, planted).run(1000)
+}
+
+#[test]
+fn quiet_groups_wake_and_mended_ones_go_quiet() {
+    let mut rests = 0;
+    for seed in 0..60 {
+        rests += run_quiet(seed, true, Planted::NONE).rests;
+    }
+    assert!(rests > 100, "quiet after {rests} events only");
 }
 
 #[test]
@@ -298,6 +433,8 @@ pub(super) const MUTANTS: [Mutant; 8] = [
     Mutant::AnswerToAnotherRead,
     Mutant::ReadWithoutQuorum,
 ];
+
+pub(super) const QUIET_MUTANTS: [Mutant; 1] = [Mutant::PeerDownUnheard];
 
 /// The formula, against exact arithmetic with the worst of clocks.
 #[test]

@@ -36,6 +36,13 @@ fn each_planted_bug_of_reads_is_found() {
     });
 }
 
+#[test]
+fn each_planted_bug_of_quiet_groups_is_found() {
+    all_found(&leases::QUIET_MUTANTS, |seed, faults, planted| {
+        leases::run_quiet(seed, faults, planted);
+    });
+}
+
 #[expect(clippy::print_stdout, reason = "the seeds needed are the result")]
 fn all_found(mutants: &[Mutant], world: World) {
     // Expected panics are not printed; those of other tests at the same time are.
