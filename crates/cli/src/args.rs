@@ -52,6 +52,9 @@ pub(crate) struct Dev {
     /// The first node's port for clients; the others follow, peers at +100, http at +200
     #[arg(long, default_value_t = 7001, value_parser = clap::value_parser!(u16).range(1..=65_000))]
     pub(crate) port: u16,
+    /// What the keyspace `default` promises, in the words of docs/contract.md; part of the cluster from its first start
+    #[arg(long, value_name = "CLAUSES")]
+    pub(crate) default_contract: Option<String>,
     #[command(flatten)]
     pub(crate) log: Log,
 }
