@@ -38,10 +38,14 @@ extern crate alloc;
 extern crate std;
 
 mod commit;
+mod configuration;
 mod digest;
 mod election;
+mod entry;
 mod follow;
+mod handover;
 mod log;
+mod membership;
 mod message;
 mod read;
 mod recover;
@@ -53,5 +57,7 @@ mod step;
 #[cfg(test)]
 mod tests;
 
-pub use message::{Config, Entry, Inflight, Kind, LogId, Mark, Message, Output, Record, Request};
+pub use configuration::Configuration;
+pub use entry::{Entry, Kind, LogId, Mark, Record};
+pub use message::{Config, Inflight, Message, Output, Refusal, Request};
 pub use state::{Ignored, Raft};

@@ -1,7 +1,7 @@
 //! Each planted bug is found by the checks of [`super::world`], which name none of them, while worlds without faults
 //! stay green with it.
 
-use super::world;
+use super::world::{self, Sort};
 use protocol::{Mutant, Planted};
 use std::boxed::Box;
 use std::cell::Cell;
@@ -15,8 +15,9 @@ std::thread_local! {
 /// The most seeds any of them may need.
 const BUDGET: u64 = 500;
 
-fn found(seed: u64, faults: bool, mutant: Mutant) -> bool {
-    panic::catch_unwind(|| world::run(seed, faults, Planted::one(mutant))).is_err()
+fn found(seed: u64, faults: bool, (mutant, changes): (Mutant, bool)) -> bool {
+    let sort = Sort { faults, changes };
+    panic::catch_unwind(|| world::run(seed, sort, Planted::one(mutant))).is_err()
 }
 
 #[test]
@@ -32,11 +33,11 @@ fn each_planted_bug_is_found() {
     EXPECTED.set(true);
     let needed: Vec<(Mutant, Option<u64>)> = world::MUTANTS
         .into_iter()
-        .map(|mutant| (mutant, (0..BUDGET).find(|seed| found(1000 + seed, true, mutant))))
+        .map(|mutant| (mutant.0, (0..BUDGET).find(|seed| found(1000 + seed, true, mutant))))
         .collect();
     let quiet: Vec<(Mutant, Vec<u64>)> = world::MUTANTS
         .into_iter()
-        .map(|mutant| (mutant, (0..20).filter(|seed| found(*seed, false, mutant)).collect()))
+        .map(|mutant| (mutant.0, (0..20).filter(|seed| found(*seed, false, mutant)).collect()))
         .collect();
     EXPECTED.set(false);
     for (mutant, seeds) in &needed {

@@ -20,7 +20,7 @@ fn scope([requests, timeouts, crashes, losses]: [u8; 4]) -> Scope {
 }
 
 fn run(scope: &Scope, planted: Planted, reads: bool, states: u64) -> Report {
-    let world = RaftWorld { nodes: 3, reads, planted };
+    let world = RaftWorld { nodes: 3, reads, changes: false, planted };
     explore_raft(&world, scope, &Limits::states(states), &mut |_| false)
 }
 
