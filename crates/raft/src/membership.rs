@@ -201,11 +201,18 @@ impl Progress {
         }
     }
 
-    /// Ends a round of catching up if the follower has reached its goal, and begins the next.
-    pub(crate) fn end_round(&mut self, last: u64, now: Instant, limit: stdx::Duration) {
+    /// Ends a round of catching up if the follower has reached its goal, and begins the next. One that held all of it
+    /// when the round began (up to `before`) has needed no time, however long nothing was heard of it.
+    pub(crate) fn end_round(
+        &mut self,
+        before: u64,
+        last: u64,
+        now: Instant,
+        limit: stdx::Duration,
+    ) {
         let CatchUp { goal, since, quick } = &mut self.catch_up;
         if self.matched >= *goal {
-            *quick = now.since(*since) <= limit;
+            *quick = before >= *goal || now.since(*since) <= limit;
             (*goal, *since) = (last, now);
         }
     }

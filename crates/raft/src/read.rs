@@ -120,7 +120,7 @@ impl Raft {
         let progress = self.heard_from(from, now)?;
         progress.round = progress.round.max(round);
         progress.priority = priority;
-        progress.end_round(last, now, patience);
+        progress.end_round(progress.matched, last, now, patience);
         // The follower is alive; what it has not answered for long was lost.
         match &mut progress.flow {
             Flow::Probe { asked, .. } if asked.is_some_and(|at| now.since(at) >= heartbeat) => {

@@ -144,8 +144,9 @@ impl Raft {
         if matched < progress.matched {
             return Err(Ignored::StaleReply);
         }
+        let before = progress.matched;
         let over = progress.acknowledged(matched, base, now);
-        progress.end_round(last, now, patience);
+        progress.end_round(before, last, now, patience);
         if let Some(transfer) = over {
             // Early: only lets the host free memory.
             out.output_early(Output::TransferOver { to: from, transfer });

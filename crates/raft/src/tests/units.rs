@@ -3,7 +3,7 @@
 use crate::state::Flow;
 use crate::{
     Config, Configuration, Entry, Ignored, Kind, LogId, Mark, Message, Output, Raft, Record,
-    Request,
+    Refusal, Request,
 };
 use protocol::{Effects, Input, Instant, NodeId, NodeSet, Now, Position, Prng, Protocol};
 use std::time::Duration;
@@ -373,4 +373,101 @@ fn nothing_a_peer_says_panics() {
             bench.step(now, Input::Request(request));
         }
     }
+}
+
+fn change(to: u64, learners: &[u64]) -> Request {
+    let learners = learners.iter().copied().map(NodeId).collect();
+    Request::Change { context: 5, voters: voters(to), learners }
+}
+
+fn refused(bench: &Bench) -> Option<Refusal> {
+    match bench.outputs.last() {
+        Some(Output::ChangeRefused { context: 5, reason }) => Some(*reason),
+        _ => None,
+    }
+}
+
+#[test]
+fn a_change_is_refused_by_name() {
+    let mut bench = Bench::new(2);
+    let ask = |bench: &mut Bench, request| {
+        bench.step(at(1000), Input::Request(request));
+        refused(bench)
+    };
+    assert_eq!(ask(&mut bench, change(3, &[])), Some(Refusal::NotLeading(None)));
+    let mut bench = Bench::leader();
+    assert_eq!(ask(&mut bench, change(1, &[])), Some(Refusal::TermNotCommitted));
+    bench.hear(PEER, Message::AppendAck { term: 1, matched: 1 });
+    assert_eq!(ask(&mut bench, change(0, &[2])), Some(Refusal::NoVoters));
+    assert_eq!(ask(&mut bench, change(2, &[2])), Some(Refusal::VoterAndLearner(PEER)));
+    assert_eq!(ask(&mut bench, change(2, &[])), Some(Refusal::Unchanged));
+    assert_eq!(ask(&mut bench, change(3, &[])), Some(Refusal::NotCaughtUp(NodeId(3))));
+    assert_eq!(ask(&mut bench, change(2, &[3])), None);
+    assert_eq!(ask(&mut bench, change(1, &[])), Some(Refusal::Underway));
+    bench.hear(PEER, Message::AppendAck { term: 1, matched: 2 });
+    assert!(bench.core.is_settled(), "learners need no joint step");
+    assert_eq!(ask(&mut bench, change(3, &[])), Some(Refusal::NotCaughtUp(NodeId(3))));
+    bench.hear(NodeId(3), Message::AppendAck { term: 1, matched: 2 });
+    bench.step(at(1000), Input::Request(Request::Transfer { to: PEER }));
+    assert_eq!(ask(&mut bench, change(3, &[])), Some(Refusal::HandingOver));
+}
+
+/// Rounds of replication (section 4.2.1): a slow one does not count, and one that lasts too long takes it back.
+#[test]
+fn a_learner_has_caught_up_when_a_round_was_short() {
+    let mut bench = Bench::leader();
+    bench.hear(PEER, Message::AppendAck { term: 1, matched: 1 });
+    bench.step(at(1000), Input::Request(change(2, &[3])));
+    let learner = NodeId(3);
+    let caught_up = |bench: &Bench, millis| bench.core.is_caught_up(at(millis).mono, learner);
+    let ack = |bench: &mut Bench, millis, matched| {
+        let message = Message::AppendAck { term: 1, matched };
+        bench.step(at(millis), Input::Message { from: learner, message });
+    };
+    ack(&mut bench, 1400, 2);
+    assert!(!caught_up(&bench, 1400), "that round took 400 ms");
+    ack(&mut bench, 1450, 2);
+    assert!(caught_up(&bench, 1450) && caught_up(&bench, 2000));
+    assert!(!caught_up(&bench, 2050), "it has been silent for an election timeout");
+    ack(&mut bench, 2060, 2);
+    bench.step(
+        at(2060),
+        Input::Request(Request::Propose { context: 0, payload: b"x".as_slice().into() }),
+    );
+    ack(&mut bench, 2070, 2);
+    assert!(caught_up(&bench, 2300), "a round of 240 ms so far");
+    assert!(!caught_up(&bench, 2400), "a round of 330 ms, and it has not ended");
+}
+
+#[test]
+fn who_was_told_to_stand_ends_every_lease_of_the_term() {
+    let mut bench = Bench::leader();
+    bench.hear(PEER, Message::AppendAck { term: 1, matched: 1 });
+    bench.step(at(1000), Input::Request(Request::Transfer { to: PEER }));
+    assert!(bench.sent.contains(&(PEER, Message::TimeoutNow { term: 1 })));
+    assert_eq!(bench.propose(1), Some(Ignored::HandingOver));
+    bench.hear(PEER, Message::HeartbeatAck { term: 1, round: 0, priority: 0 });
+    bench.step(at(1400), Input::Deadline);
+    let leader = bench.core.leader_mut().expect("the transfer was given up");
+    assert!(leader.handover.is_none() && leader.handed_over);
+    assert_eq!(bench.propose(2), None);
+}
+
+#[test]
+fn a_replica_that_joins_neither_stands_nor_compacts_before_it_knows_the_members() {
+    let config = Config { keep_bytes: 0, ..Config::new(ME, NodeSet::new()) };
+    let core = Raft::recover(config, at(0), Prng::new(1), core::iter::empty());
+    let mut bench = Bench { core, ..Bench::new(1) };
+    bench.step(at(9000), Input::Deadline);
+    assert_eq!((bench.core.term(), bench.sent.len()), (0, 0));
+    let prev = LogId::default();
+    bench.hear(PEER, Message::Append { term: 1, prev, entries: vec![entry(1, 1)], commit: 1 });
+    let mark = Mark { index: 1, term: 1, configuration: Configuration::default() };
+    let compacted = bench.step(at(0), Input::Request(Request::Compact { mark }));
+    assert_eq!(compacted, Some(Ignored::Malformed));
+    let kind = Kind::Config(Configuration { learners: [ME].into_iter().collect(), ..members(0) });
+    let absurd = vec![Entry { kind, ..entry(1, 2) }];
+    let prev = LogId { term: 1, index: 1 };
+    let heard = bench.hear(PEER, Message::Append { term: 1, prev, entries: absurd, commit: 1 });
+    assert_eq!(heard, Some(Ignored::Malformed), "a configuration in which nobody votes");
 }
