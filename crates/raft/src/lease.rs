@@ -103,6 +103,11 @@ impl Lease {
         !self.given_up && now.since(since) < lease
     }
 
+    /// Whether there is none any more in this term.
+    pub(crate) fn is_given_up(&self) -> bool {
+        self.given_up
+    }
+
     /// What its future depends on, but for times.
     pub(crate) fn facts(&self) -> (usize, bool, bool) {
         (self.sent.len(), self.since.is_some(), self.given_up)

@@ -74,6 +74,9 @@ impl Raft {
                 Request::Propose { .. }
                     | Request::Read { .. }
                     | Request::ReadHere { .. }
+                    | Request::Change { .. }
+                    | Request::Transfer { .. }
+                    | Request::StepDown
                     | Request::PeerUp { .. }
             ),
             Input::Deadline => false,
@@ -134,10 +137,12 @@ impl Raft {
                     progress.matched == last && matches!(progress.flow, Flow::Replicate { .. });
                 level && now.since(progress.heard) < patience.0
             });
-            reads && caught_up && leader.own == last
+            let handing_over = leader.handover.is_some();
+            reads && caught_up && !handing_over && leader.own == last
         };
         let idle: Duration = now.since(self.rest.active);
-        self.commit == last && idle >= patience.1 && self.leads().is_some_and(settled)
+        let idle = self.commit == last && self.is_settled() && idle >= patience.1;
+        idle && self.leads().is_some_and(settled)
     }
 
     /// The leader is quiet once all its followers are.

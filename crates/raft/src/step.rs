@@ -66,6 +66,11 @@ impl Raft {
             Request::GoQuiet => self.on_go_quiet(now, out),
             Request::PeerDown { peer } => self.on_peer_down(now, peer),
             Request::PeerUp { .. } => self.on_peer_up(),
+            Request::Change { context, voters, learners } => {
+                self.on_change(now, context, voters, learners, out)
+            }
+            Request::Transfer { to } => self.on_transfer(now, to, out),
+            Request::StepDown => self.on_step_down(now, out),
             Request::Unreachable { peer } => self.on_unreachable(peer),
         }
     }
@@ -95,7 +100,9 @@ impl Raft {
             Message::Heartbeat { commit, round, .. } => {
                 self.on_heartbeat(now, from, commit, round, out)
             }
-            Message::HeartbeatAck { round, .. } => self.on_heartbeat_ack(now, from, round, out),
+            Message::HeartbeatAck { round, priority, .. } => {
+                self.on_heartbeat_ack(now, from, (round, priority), out)
+            }
             Message::Commit { commit, .. } => self.on_commit(now, from, commit, out),
             Message::Chunk { transfer, mark, seq, bytes, last, .. } => {
                 self.on_chunk(now, from, (transfer, seq), mark, (bytes, last), out)
@@ -109,13 +116,15 @@ impl Raft {
             }
             Message::Quiet { index, .. } => self.on_quiet(now, from, index, out),
             Message::QuietAck { index, .. } => self.on_quiet_ack(now, from, index),
+            Message::TimeoutNow { .. } => self.on_timeout_now(now, from, out),
             Message::Durable { index, .. } => self.on_durable(now, index, out),
             Message::Voted { .. } => self.on_voted(now, out),
         }
     }
 
-    /// What every message must pass first: a known sender, a plausible term, the current term. A later term is
-    /// adopted here (section 3.3), so that handlers see only messages of their own.
+    /// What every message must pass first: a plausible term, the current term; an answer, a member as its sender. A
+    /// leader or a candidate may be one of whom this log knows nothing yet (section 4.1). A later term is adopted here
+    /// (section 3.3), so that handlers see only messages of their own.
     fn admit(
         &mut self,
         now: Instant,
@@ -124,8 +133,9 @@ impl Raft {
         out: &mut Effects<Raft>,
     ) -> Handled {
         let (term, to_self) = (message.term(), from == self.config.id);
-        if !self.voters.contains(from) {
-            return Err(Ignored::NotAVoter);
+        let strange = !to_self && !self.configuration().contains(from);
+        if strange && message.is_answer() && !self.config.planted.is(Mutant::CountStrangersVote) {
+            return Err(Ignored::NotAMember);
         }
         if matches!(message, Message::Durable { .. } | Message::Voted { .. }) != to_self {
             return Err(Ignored::Malformed);
@@ -143,7 +153,9 @@ impl Raft {
         match message {
             // Their terms are proposals, not facts.
             Message::PreVote { .. } | Message::PreVoteReply { granted: true, .. } => Ok(()),
-            Message::Vote { .. } if self.leader_is_alive(now) => Err(Ignored::LeaderAlive),
+            Message::Vote { transfer: false, .. } if self.leader_is_alive(now) => {
+                Err(Ignored::LeaderAlive)
+            }
             _ => {
                 if term > self.term {
                     self.become_follower(now, term, out);
@@ -165,7 +177,8 @@ impl Raft {
             | Message::Heartbeat { .. }
             | Message::Commit { .. }
             | Message::Quiet { .. }
-            | Message::Chunk { .. } => {
+            | Message::Chunk { .. }
+            | Message::TimeoutNow { .. } => {
                 let hint = crate::LogId::default();
                 out.send(from, Message::AppendReject { term, prev: 0, hint });
             }

@@ -1,6 +1,7 @@
 //! Each planted bug is found by the checks of [`super::world`] or [`super::leases`], which name none of them, while
 //! worlds without faults stay green with it.
 
+use super::world::Sort;
 use super::{leases, world};
 use protocol::{Mutant, Planted};
 use std::boxed::Box;
@@ -25,7 +26,14 @@ fn found(world: World, seed: u64, faults: bool, mutant: Mutant) -> bool {
 #[test]
 fn each_planted_bug_is_found() {
     all_found(&world::MUTANTS, |seed, faults, planted| {
-        world::run(seed, faults, planted);
+        world::run(seed, Sort { faults, changes: false }, planted);
+    });
+}
+
+#[test]
+fn each_planted_bug_of_changes_is_found() {
+    all_found(&world::CHANGE_MUTANTS, |seed, faults, planted| {
+        world::run(seed, Sort { faults, changes: true }, planted);
     });
 }
 
