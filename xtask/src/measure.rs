@@ -58,7 +58,7 @@ impl Drop for Folder {
 }
 
 /// What a command prints, on one line.
-fn tell(command: &mut Command) -> Result<String, String> {
+pub(crate) fn tell(command: &mut Command) -> Result<String, String> {
     let output = command.output().map_err(|e| format!("{command:?}: {e}"))?;
     if !output.status.success() {
         return Err(format!("{command:?}: {}", String::from_utf8_lossy(&output.stderr).trim()));
@@ -66,7 +66,7 @@ fn tell(command: &mut Command) -> Result<String, String> {
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
-fn binary(root: &Path) -> Result<PathBuf, String> {
+pub(crate) fn binary(root: &Path) -> Result<PathBuf, String> {
     if let Some(path) = std::env::var_os("ATOLL") {
         return Ok(PathBuf::from(path));
     }

@@ -2,6 +2,7 @@
 
 use crate::disk::FileDisk;
 use std::path::PathBuf;
+use stdx::Duration;
 use storage::{Disk, DiskError};
 
 /// A [`FileDisk`] that waits before each sync for as many milliseconds as a file says. The file is looked at for every
@@ -17,12 +18,11 @@ impl Braked {
         Braked { disk, brake }
     }
 
-    fn wait(&self) {
-        let Some(path) = &self.brake else { return };
-        let said = std::fs::read_to_string(path).ok();
-        if let Some(pause) = said.and_then(|text| text.trim().parse().ok()) {
-            std::thread::sleep(stdx::Duration::from_millis(pause));
-        }
+    /// How long the next sync waits.
+    fn pause(&self) -> Duration {
+        let said = self.brake.as_ref().and_then(|path| std::fs::read_to_string(path).ok());
+        let pause = said.and_then(|text| text.trim().parse().ok());
+        Duration::from_millis(pause.unwrap_or(0))
     }
 }
 
@@ -40,7 +40,10 @@ impl Disk for Braked {
     }
 
     fn sync(&mut self, file: &str) -> Result<(), DiskError> {
-        self.wait();
+        let pause = self.pause();
+        if !pause.is_zero() {
+            std::thread::sleep(pause);
+        }
         self.disk.sync(file)
     }
 
@@ -52,3 +55,6 @@ impl Disk for Braked {
         self.disk.remove(file)
     }
 }
+
+#[cfg(test)]
+mod tests;
