@@ -176,7 +176,9 @@ impl<'a> Caller<'a> {
             Err(_) => {
                 self.errors.push((Error::Unknown, returned));
                 self.connection = None;
-                self.at += 1;
+                // Any other: if all went to the next, repeated faults would gather all clients on one node.
+                let others = self.of.addresses.len().saturating_sub(1).max(1);
+                self.at += 1 + self.prng.index(others);
                 Outcome::Unknown
             }
         };
