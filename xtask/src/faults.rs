@@ -1,8 +1,8 @@
 //! `cargo xtask faults [SECONDS]`: what the real binary does when its leader is killed, paused, on a slow disk or on a
 //! full one, under load; each history is judged linearizable or the command fails.
 //!
-//! Writes docs/measurements/<date>-faults.md, and beside it a page per fault with the answers over time. `ATOLL` names a
-//! binary; without it a release build is made.
+//! Writes docs/measurements/<date>-faults.md, and beside it a page per fault with the answers over time. `ATOLL`
+//! names a binary; without it a release build is made.
 
 use crate::measure::{binary, tell};
 use crate::{Context, Outcome};
@@ -52,8 +52,8 @@ pub(crate) fn run(context: &Context) -> Outcome {
         tell(Command::new("git").args(["rev-parse", "--short", "HEAD"]).current_dir(&root))?;
     let mut page = format!(
         "# Faults on the real binary, {date} at {commit}\n\n\
-         `cargo xtask faults {seconds}`: three nodes as processes, 6 clients with one command each on 3 keys (half GET, \
-         half SET), for {seconds} s per fault. A gap is more than 100 ms between two answers to any client.\n\n\
+         `cargo xtask faults {seconds}`: three nodes as processes, 6 clients with one command each on 3 keys (half \
+         GET, half SET), for {seconds} s per fault. A gap is more than 100 ms between two answers to any client.\n\n\
          | fault | {} | verdict |\n|{}\n",
         FIGURES.join(" | "),
         " --- |".repeat(FIGURES.len() + 2)
