@@ -7,6 +7,7 @@
 mod campaign;
 mod checkers;
 mod ci;
+mod faults;
 mod help;
 mod measure;
 mod peers;
@@ -53,6 +54,11 @@ const COMMANDS: &[Command] = &[
         name: "ci",
         about: "format check, lints as errors, tests: what .ci/run does",
         run: ci::run,
+    },
+    Command {
+        name: "faults",
+        about: "[SECONDS]: the leader killed, paused, on slow and full disks under load, to docs/measurements/",
+        run: faults::run,
     },
     Command {
         name: "measure",

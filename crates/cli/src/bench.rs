@@ -5,10 +5,12 @@
 //! | `load` | throughput and latencies; runs as data, and comparisons of them |
 //! | `history` | `--history`: what was asked and answered, for `atoll check`; `recorder` does it |
 //! | `cluster` | nodes in processes of their own; `proxy`: links between them that can be cut |
+//! | `course` | how a history went: answers over time, and the gaps |
 //! | `nemesis` | what goes wrong in such a cluster |
 
 pub(crate) mod args;
 mod cluster;
+mod course;
 mod history;
 mod load;
 mod nemesis;

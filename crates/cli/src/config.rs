@@ -29,6 +29,7 @@ pub(crate) struct Config {
     pub(crate) max_value: usize,
     pub(crate) max_clients: Option<usize>,
     pub(crate) snapshot_bytes: u64,
+    pub(crate) test_brake: Option<PathBuf>,
     pub(crate) log_level: Option<Level>,
     pub(crate) log_format: Option<Format>,
 }
@@ -93,6 +94,7 @@ struct File {
     max_clients: Option<usize>,
     #[serde(default, deserialize_with = "size")]
     snapshot_bytes: Option<u64>,
+    test_brake: Option<PathBuf>,
     log_level: Option<Level>,
     log_format: Option<Format>,
 }
@@ -139,6 +141,7 @@ impl Config {
             max_value: max_value.expect("a size is limited to what a usize holds"),
             max_clients: read.max_clients,
             snapshot_bytes: read.snapshot_bytes.unwrap_or(nodes::SNAPSHOT_BYTES),
+            test_brake: read.test_brake,
             log_level: read.log_level,
             log_format: read.log_format,
         })

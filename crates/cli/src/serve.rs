@@ -46,6 +46,7 @@ fn options(file: Config) -> NodeOptions {
     config.default_contract = file.default_contract;
     let peers = file.join.into_iter().map(|m| Peer { node: m.node, address: m.peer });
     let mut options = NodeOptions::new(config, file.dir, peers.collect());
+    options.brake = file.test_brake;
     if let Some(max_clients) = file.max_clients {
         options.max_clients = max_clients;
     }

@@ -1,5 +1,6 @@
 //! A node's threads, from outside: bind, start, wait until ready, stop.
 
+use crate::brake::Braked;
 use crate::disk::FileDisk;
 use crate::greeting::Identity;
 use crate::journal::{Journal, LogThread};
@@ -176,6 +177,7 @@ impl NodeHandle {
 /// Starts a node on `listeners`. Returns once its folder is locked; recovery goes on in the node's thread.
 pub fn start(options: NodeOptions, listeners: Listeners) -> Result<NodeHandle, StartError> {
     start_with(options, listeners, |options, disk, now, rng| {
+        let disk = Braked::new(disk, options.brake.clone());
         let opened = node::open(disk, options.log, options.config.clone(), now, rng)
             .map_err(|e| StartError::Log(options.dir.clone(), e.to_string()))?;
         Ok(Opened { host: opened.host, log: opened.log, events: opened.events })

@@ -14,7 +14,7 @@
 //! | `client` | accepting clients, reading commands; `conn`: a connection's queues and limits |
 //! | `peer` | links to and from the other nodes; `greeting`: how they begin; `outbound`: what waits to be sent |
 //! | `http`, `metrics` | `/metrics`, `/livez`, `/readyz` |
-//! | `disk` | [`FileDisk`], the real [`storage::Disk`] |
+//! | `disk` | [`FileDisk`], the real [`storage::Disk`]; `brake`: one that is slow on demand |
 //! | `clock` | time, and the first seed |
 //!
 //! Invariants
@@ -27,6 +27,7 @@
 
 extern crate alloc;
 
+mod brake;
 mod client;
 mod clock;
 mod conn;

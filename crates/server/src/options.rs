@@ -40,6 +40,8 @@ pub struct NodeOptions {
     pub max_clients: usize,
     /// How the log is laid out.
     pub log: storage::LogConfig,
+    /// A file whose number of milliseconds slows each sync, for tests of slow disks; none in earnest.
+    pub brake: Option<PathBuf>,
 }
 
 /// Redis' default for `maxclients`.
@@ -49,7 +51,7 @@ impl NodeOptions {
     /// The usual limits.
     pub fn new(config: node::Config, dir: PathBuf, peers: Vec<Peer>) -> NodeOptions {
         let log = storage::LogConfig::default();
-        NodeOptions { config, dir, peers, max_clients: MAX_CLIENTS, log }
+        NodeOptions { config, dir, peers, max_clients: MAX_CLIENTS, log, brake: None }
     }
 }
 

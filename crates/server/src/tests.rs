@@ -43,7 +43,7 @@ fn options(cluster: &str, node: u64, dir: &Path, peers: Vec<Peer>) -> NodeOption
         planted: Planted::NONE,
     };
     let log = LogConfig { segment_bytes: 1 << 16, ..LogConfig::default() };
-    NodeOptions { config, dir: dir.to_path_buf(), peers, max_clients: 200, log }
+    NodeOptions { config, dir: dir.to_path_buf(), peers, max_clients: 200, log, brake: None }
 }
 
 fn run(options: NodeOptions, listeners: Listeners) -> NodeHandle {

@@ -103,6 +103,14 @@ pub(crate) enum Trouble {
     Pause,
     /// Nothing passes between a node and the others
     Partition,
+    /// `kill -9` of the leader of `default`
+    KillLeader,
+    /// SIGSTOP of that leader, for 10 s
+    PauseLeader,
+    /// The leader's disk takes 200 ms more for each sync, for 10 s
+    SlowDisk,
+    /// The leader's disk (a tmpfs of its own: needs root) is full until the node has ended by it
+    FullDisk,
 }
 
 impl Trouble {
@@ -111,6 +119,10 @@ impl Trouble {
             Trouble::Kill => "kill -9",
             Trouble::Pause => "paused",
             Trouble::Partition => "partitioned from the others",
+            Trouble::KillLeader => "kill -9, as leader",
+            Trouble::PauseLeader => "paused for 10 s, as leader",
+            Trouble::SlowDisk => "a disk slowed by 200 ms a sync, as leader",
+            Trouble::FullDisk => "a full disk, as leader",
         }
     }
 }

@@ -3,11 +3,15 @@
 
 use super::proxy::Link;
 use crate::Failure;
+use crate::client::Client;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::process::{Child, Command, Stdio};
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
+use wire::resp::Reply;
 
 /// A node that is not ready after this long has something to say in its log.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -21,6 +25,18 @@ pub(crate) enum Wires {
     Direct,
 }
 
+/// Where the nodes keep their data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Disks {
+    /// In the folder for temporary things.
+    Shared,
+    /// On a tmpfs each.
+    Small,
+}
+
+/// A few segments of the log.
+const SMALL_DISK: &str = "256m";
+
 pub(crate) struct Cluster {
     dir: tempfile::TempDir,
     /// Client, peer and http port of each node.
@@ -28,6 +44,8 @@ pub(crate) struct Cluster {
     nodes: Vec<Option<Child>>,
     /// From one node to another, by their numbers from 0.
     links: BTreeMap<(usize, usize), Link>,
+    /// Disks of their own, to be given back.
+    mounted: Vec<PathBuf>,
 }
 
 fn local(port: u16) -> SocketAddr {
@@ -46,7 +64,7 @@ fn free_port(after: &mut u16) -> Result<u16, Failure> {
 }
 
 impl Cluster {
-    pub(crate) fn start(nodes: u16, wires: Wires) -> Result<Cluster, Failure> {
+    pub(crate) fn start(nodes: u16, wires: Wires, disks: Disks) -> Result<Cluster, Failure> {
         let made = tempfile::Builder::new().prefix("atoll-bench-").tempdir();
         let dir = made.map_err(|error| format!("cannot make a temporary folder: {error}"))?;
         let spread = u16::try_from(std::process::id() % 9_000).expect("below 9000");
@@ -63,7 +81,10 @@ impl Cluster {
             }
         }
         let nodes = ports.iter().map(|_| None).collect();
-        let mut cluster = Cluster { dir, ports, nodes, links };
+        let mut cluster = Cluster { dir, ports, nodes, links, mounted: Vec::new() };
+        if disks == Disks::Small {
+            cluster.mount()?;
+        }
         (0..cluster.len()).try_for_each(|node| cluster.launch(node))?;
         (0..cluster.len()).try_for_each(|node| cluster.wait_ready(node))?;
         Ok(cluster)
@@ -80,10 +101,10 @@ impl Cluster {
     /// The node's configuration: its peers are behind its own links.
     fn config(&self, node: usize) -> String {
         let [client, peer, http] = self.ports[node];
-        let folder = self.dir.path().join(format!("node-{}", node + 1));
+        let (folder, brake) = (self.folder(node), self.brake_file(node));
         let mut text = format!(
             "cluster = \"bench\"\nnode = {}\ndir = {folder:?}\nclient = \"127.0.0.1:{client}\"\n\
-             peer = \"127.0.0.1:{peer}\"\nhttp = \"127.0.0.1:{http}\"\n",
+             peer = \"127.0.0.1:{peer}\"\nhttp = \"127.0.0.1:{http}\"\ntest-brake = {brake:?}\n",
             node + 1
         );
         for (other, [client, own, _]) in self.ports.iter().enumerate() {
@@ -140,6 +161,90 @@ impl Cluster {
         Ok(())
     }
 
+    /// How the node ended, if it did so by itself; it is down then.
+    pub(crate) fn ended(&mut self, node: usize) -> Result<Option<ExitStatus>, Failure> {
+        let child = self.nodes[node].as_mut().ok_or("the node was not launched")?;
+        let ended = child.try_wait().map_err(|error| error.to_string())?;
+        if ended.is_some() {
+            self.nodes[node] = None;
+        }
+        Ok(ended)
+    }
+
+    /// All that the node has logged.
+    pub(crate) fn said(&self, node: usize) -> String {
+        let log = self.dir.path().join(format!("node-{}.log", node + 1));
+        std::fs::read_to_string(log).unwrap_or_default()
+    }
+
+    /// Who leads `default`, in its own opinion.
+    pub(crate) fn leader(&self) -> Result<usize, Failure> {
+        let opinion = |node: usize| {
+            let mut client = Client::connect(&self.addresses()[node], None).ok()?;
+            let Reply::Map(rows) = client.ask(&["KEYSPACE", "SHOW", "default"]).ok()? else {
+                return None;
+            };
+            let (_, leader) = rows.iter().find(|(name, _)| is(name, "leader"))?;
+            Some(is(leader, &(node + 1).to_string()))
+        };
+        let until = Instant::now() + PATIENCE;
+        while Instant::now() < until {
+            let up = (0..self.len()).filter(|node| self.nodes[*node].is_some());
+            if let Some(leader) = up.into_iter().find(|node| opinion(*node) == Some(true)) {
+                return Ok(leader);
+            }
+            std::thread::sleep(GLANCE);
+        }
+        Err(format!("nobody leads for {PATIENCE:?}"))
+    }
+
+    /// So many milliseconds more for each sync of the node; none again.
+    pub(crate) fn brake(&self, node: usize, pause: Option<&str>) -> Result<(), Failure> {
+        let text = pause.unwrap_or_default();
+        std::fs::write(self.brake_file(node), text).map_err(|error| error.to_string())
+    }
+
+    fn brake_file(&self, node: usize) -> PathBuf {
+        self.dir.path().join(format!("node-{}.brake", node + 1))
+    }
+
+    fn folder(&self, node: usize) -> PathBuf {
+        self.dir.path().join(format!("node-{}", node + 1))
+    }
+
+    /// Puts each node on a small disk of its own, which can be filled. Before it is launched.
+    fn mount(&mut self) -> Result<(), Failure> {
+        for node in 0..self.len() {
+            let folder = self.folder(node);
+            std::fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
+            let size = format!("size={SMALL_DISK}");
+            let words = ["-t", "tmpfs", "-o", &size, "atoll-bench"];
+            let done = Command::new("mount").args(words).arg(&folder).output();
+            let done = done.map_err(|error| format!("mount: {error}"))?;
+            if !done.status.success() {
+                let why = String::from_utf8_lossy(&done.stderr).trim().to_owned();
+                return Err(format!("a disk of its own for each node needs root: {why}"));
+            }
+            self.mounted.push(folder);
+        }
+        Ok(())
+    }
+
+    /// Fills what is left of the node's disk, or gives it back.
+    pub(crate) fn fill(&self, node: usize, full: bool) -> Result<(), Failure> {
+        let path = self.folder(node).join("filler.tmp");
+        if !full {
+            return std::fs::remove_file(&path).map_err(|error| error.to_string());
+        }
+        let mut file = std::fs::File::create(&path).map_err(|error| error.to_string())?;
+        let zeros = vec![0; 1 << 20];
+        // To the last page: the end of the file is the end of the disk.
+        while let Ok(count @ 1..) = file.write(&zeros) {
+            assert!(count <= zeros.len(), "no more than there is");
+        }
+        Ok(())
+    }
+
     /// SIGSTOP, or SIGCONT.
     pub(crate) fn pause(&mut self, node: usize, pause: bool) -> Result<(), Failure> {
         let Some(child) = &self.nodes[node] else { return Ok(()) };
@@ -169,11 +274,24 @@ impl Drop for Cluster {
         for node in 0..self.nodes.len() {
             let _ = self.kill(node);
         }
+        for folder in &self.mounted {
+            let _ = Command::new("umount").arg(folder).status();
+        }
+    }
+}
+
+/// Whether a reply is this text.
+fn is(reply: &Reply, text: &str) -> bool {
+    match reply {
+        Reply::Simple(found) => found == text,
+        Reply::Bulk(bytes) => bytes.as_ref() == text.as_bytes(),
+        Reply::Int(number) => number.to_string() == text,
+        _ => false,
     }
 }
 
 fn ready(http: SocketAddr) -> bool {
-    use std::io::{Read, Write};
+    use std::io::Read;
     let ask = || -> std::io::Result<bool> {
         let mut stream = std::net::TcpStream::connect_timeout(&http, Duration::from_secs(1))?;
         stream.set_read_timeout(Some(Duration::from_secs(1)))?;

@@ -1,9 +1,10 @@
 //! `atoll bench --history`: clients that write down what they asked and what they got, for `atoll check`.
 //! Against any Redis server, or against a cluster of its own in which things are made to go wrong.
 
-use super::args::Bench;
-use super::cluster::{Cluster, Wires};
-use super::nemesis;
+use super::args::{Bench, Trouble};
+use super::cluster::{Cluster, Disks, Wires};
+use super::course;
+use super::nemesis::{self, Program};
 use super::recorder::Recorder;
 use crate::whole::write_whole;
 use crate::{Failure, out};
@@ -15,7 +16,7 @@ use std::path::Path;
 pub(crate) fn run(args: &Bench, path: &Path) -> Result<(), Failure> {
     let mut cluster = None;
     let addresses = if args.addr.is_empty() {
-        let started = Cluster::start(args.nodes, Wires::Links)?;
+        let started = Cluster::start(args.nodes, wires(args), disks(args))?;
         out::line(format_args!("{} nodes are up, in processes of their own", args.nodes));
         let addresses = started.addresses();
         cluster = Some(started);
@@ -26,11 +27,11 @@ pub(crate) fn run(args: &Bench, path: &Path) -> Result<(), Failure> {
         return Err("--nemesis acts on a cluster of its own: leave --addr out".into());
     };
     let recorder = Recorder::new(args, addresses)?;
-    let history = match &mut cluster {
-        Some(cluster) => {
-            recorder.run(|until| nemesis::run(cluster, &args.nemesis, args.seed, until))
-        }
-        None => recorder.run(|_| Ok(())),
+    let (origin, until) = recorder.times();
+    let program = Program { troubles: &args.nemesis, seed: args.seed, origin, until };
+    let ((history, errors), done) = match &mut cluster {
+        Some(cluster) => recorder.run(|| nemesis::run(cluster, program)),
+        None => recorder.run(|| Ok(Vec::new())),
     }?;
     let mut text = String::new();
     for operation in &history.operations {
@@ -38,7 +39,23 @@ pub(crate) fn run(args: &Bench, path: &Path) -> Result<(), Failure> {
     }
     write_whole(path, text.as_bytes())?;
     summary(path, &history);
+    let course = course::Course::of(&history, &errors, &done);
+    out::line(format_args!("{}", course.text().trim_end()));
+    if let Some(page) = &args.html {
+        write_whole(page, course.page().as_bytes())?;
+    }
     cluster.map_or(Ok(()), Cluster::stop)
+}
+
+/// Links cost time: only what cuts them needs them.
+fn wires(args: &Bench) -> Wires {
+    let cut = args.nemesis.iter().any(|trouble| matches!(trouble, Trouble::Partition));
+    if cut { Wires::Links } else { Wires::Direct }
+}
+
+fn disks(args: &Bench) -> Disks {
+    let full = args.nemesis.iter().any(|trouble| matches!(trouble, Trouble::FullDisk));
+    if full { Disks::Small } else { Disks::Shared }
 }
 
 fn summary(path: &Path, history: &History<KvOp, Reply>) {

@@ -18,7 +18,7 @@
 //! Invariants: no error is counted as a success, nor the other way round; in an open loop an operation counts from
 //! when it was meant to start, whenever it was sent, and one that was never sent is counted as such.
 
-mod answer;
+pub(crate) mod answer;
 pub(crate) mod choice;
 mod compare;
 mod driver;
@@ -27,7 +27,7 @@ mod page;
 mod plan;
 mod progress;
 mod record;
-mod report;
+pub(super) mod report;
 mod sockets;
 mod source;
 mod tally;
@@ -35,7 +35,7 @@ mod threads;
 pub(crate) mod workload;
 
 use super::args::Bench;
-use super::cluster::{Cluster, Wires};
+use super::cluster::{Cluster, Disks, Wires};
 use crate::client::Client;
 use crate::whole::write_whole;
 use crate::{Failure, out};
@@ -52,7 +52,7 @@ pub(crate) fn run(args: &Bench) -> Result<(), Failure> {
     let plan = Plan::of(args)?;
     let mut cluster = None;
     let names = if args.addr.is_empty() {
-        let started = Cluster::start(args.nodes, Wires::Direct)?;
+        let started = Cluster::start(args.nodes, Wires::Direct, Disks::Shared)?;
         let addresses = started.addresses();
         out::line(format_args!("{} nodes are up, in processes of their own", args.nodes));
         cluster = Some(started);

@@ -1,6 +1,7 @@
 //! Clients, each with one command under way, and what they learn.
 
 use super::args::{Bench, HistoryMix};
+use super::load::answer::Error;
 use crate::Failure;
 use crate::client::Client;
 use check::kv::{Command, KvOp, Reply};
@@ -32,6 +33,9 @@ pub(crate) struct Recorder {
 
 type Record = Operation<KvOp, Reply>;
 
+/// A history, and the kind and the time of every error in it.
+pub(crate) type Recorded = (History<KvOp, Reply>, Vec<(Error, u64)>);
+
 impl Recorder {
     pub(crate) fn new(args: &Bench, addresses: Vec<String>) -> Result<Recorder, Failure> {
         let origin = Instant::now();
@@ -52,29 +56,36 @@ impl Recorder {
         })
     }
 
-    /// Runs all clients, and `meanwhile` beside them; every client reads every key at the end.
-    pub(crate) fn run(
+    /// When the history began, and when clients stop asking.
+    pub(crate) fn times(&self) -> (Instant, Instant) {
+        (self.origin, self.until)
+    }
+
+    /// Runs all clients, and `meanwhile` beside them; every client reads every key at the end. Answers too
+    /// what `meanwhile` did.
+    pub(crate) fn run<T>(
         &self,
-        meanwhile: impl FnOnce(Instant) -> Result<(), Failure> + Send,
-    ) -> Result<History<KvOp, Reply>, Failure> {
-        let records = Mutex::new(Vec::new());
-        let disturbed = std::thread::scope(|scope| {
+        meanwhile: impl FnOnce() -> Result<T, Failure>,
+    ) -> Result<(Recorded, T), Failure> {
+        let records = Mutex::new((Vec::new(), Vec::new()));
+        let done = std::thread::scope(|scope| {
             for process in 0..self.clients {
                 let records = &records;
                 scope.spawn(move || {
-                    let done = Caller::new(self, process).run();
-                    records.lock().expect("nobody panics with it").extend(done);
+                    let (done, errors) = Caller::new(self, process).run();
+                    let mut records = records.lock().expect("nobody panics with it");
+                    records.0.extend(done);
+                    records.1.extend(errors);
                 });
             }
-            meanwhile(self.until)
-        });
-        disturbed?;
-        let mut operations = records.into_inner().expect("nobody panics with it");
+            meanwhile()
+        })?;
+        let (mut operations, errors) = records.into_inner().expect("nobody panics with it");
         operations.sort_by_key(|operation: &Record| (operation.invoked, operation.process));
         if operations.iter().all(|operation| !matches!(operation.outcome, Outcome::Ok(_))) {
             return Err(format!("nothing was answered; is a server at {:?}?", self.addresses));
         }
-        Ok(History { operations })
+        Ok(((History { operations }, errors), done))
     }
 
     fn now(&self) -> u64 {
@@ -90,16 +101,26 @@ struct Caller<'a> {
     number: u64,
     connection: Option<Client>,
     records: Vec<Record>,
+    errors: Vec<(Error, u64)>,
 }
 
 impl<'a> Caller<'a> {
     fn new(of: &'a Recorder, process: u64) -> Caller<'a> {
         let prng = Prng::new(of.seed).fork(process);
         let at = usize::try_from(process).unwrap_or(0);
-        Caller { of, process, prng, at, number: 0, connection: None, records: Vec::new() }
+        Caller {
+            of,
+            process,
+            prng,
+            at,
+            number: 0,
+            connection: None,
+            records: Vec::new(),
+            errors: Vec::new(),
+        }
     }
 
-    fn run(mut self) -> Vec<Record> {
+    fn run(mut self) -> (Vec<Record>, Vec<(Error, u64)>) {
         while Instant::now() < self.of.until {
             let op = self.draw();
             self.perform(op, self.of.until);
@@ -108,7 +129,7 @@ impl<'a> Caller<'a> {
         for key in 0..self.of.keys {
             self.perform(KvOp::new(format!("k{key}"), Command::Get), last);
         }
-        self.records
+        (self.records, self.errors)
     }
 
     fn draw(&mut self) -> KvOp {
@@ -146,10 +167,18 @@ impl<'a> Caller<'a> {
         let answer = client.answer(&words.iter().map(Vec::as_slice).collect::<Vec<_>>());
         let returned = self.of.now();
         let outcome = match answer {
-            Ok(reply) => meaning(&op, reply),
+            Ok(reply) => {
+                if let Wire::Error(text) = &reply {
+                    self.errors.push((Error::of(text), returned));
+                }
+                meaning(&op, reply)
+            }
             Err(_) => {
+                self.errors.push((Error::Unknown, returned));
                 self.connection = None;
-                self.at += 1;
+                // Any other: if all went to the next, repeated faults would gather all clients on one node.
+                let others = self.of.addresses.len().saturating_sub(1).max(1);
+                self.at += 1 + self.prng.index(others);
                 Outcome::Unknown
             }
         };
