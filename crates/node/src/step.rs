@@ -31,7 +31,7 @@ impl Protocol for Node {
             Input::Request(Request::Open { conn, address }) => self.open(now, conn, address),
             Input::Request(Request::Commands { conn, commands }) => self.commands(conn, commands),
             Input::Request(Request::Written { conn }) => self.written(conn),
-            Input::Request(Request::Closed { conn }) => self.closed(conn),
+            Input::Request(Request::Closed { conn }) => self.closed(conn, out),
             Input::Deadline => self.expired(now, out),
         }
         self.settle(now, out);
@@ -135,6 +135,7 @@ impl Node {
                 Timer::Request => self.deadlines(now),
                 Timer::Retry => self.retry(now, out),
                 Timer::Pause => self.unpause(),
+                Timer::Backup(group) => self.drop_view(group, None),
             }
             self.settle(now, out);
         }
