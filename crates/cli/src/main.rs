@@ -8,7 +8,7 @@
 //! | `config` | `node.toml`, and its errors |
 //! | `keyspace` | `atoll keyspace`: declare and show |
 //! | `backup`, `restore` | `atoll backup`, `atoll restore`: a keyspace into a folder, and back |
-//! | `bench` | `atoll bench`: load on a server, and a history of it |
+//! | `bench` | `atoll bench`: load on a server, latencies, or a history of it |
 //! | `check` | `atoll check`: the verdict on a recorded history |
 //! | `sim` | `atoll sim`: campaigns of simulated clusters |
 //! | `client` | a blocking RESP client of a few lines |

@@ -333,12 +333,13 @@ impl Node {
         }
     }
 
-    /// Someone asks for a linearizable read; answered once confirmed and applied.
+    /// Someone asks for a linearizable read; answered once confirmed and applied. A follower asks its leader if the
+    /// read is to be answered `here`, and refuses it otherwise.
     pub(crate) fn start_read(
         &mut self,
         now: Now,
         id: GroupId,
-        asker: Asker,
+        (asker, here): (Asker, bool),
         body: Body,
         out: &mut Effects<Node>,
     ) {
@@ -355,7 +356,12 @@ impl Node {
             self.run_read(now, id, context, out);
             return;
         }
-        self.drive(now, id, Input::Request(raft::Request::Read { context }), out);
+        let request = if here {
+            raft::Request::ReadHere { context }
+        } else {
+            raft::Request::Read { context }
+        };
+        self.drive(now, id, Input::Request(request), out);
     }
 
     fn read_ready(
