@@ -62,7 +62,7 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "measure",
-        about: "[kills]: real-time figures of the release binary, to docs/measurements/",
+        about: "[kills | budget]: real-time figures of the release binary, to docs/measurements/; where a request goes",
         run: measure::run,
     },
     Command { name: "help", about: "this list", run: help::run },

@@ -1,6 +1,6 @@
-//! `cargo xtask measure [KILLS]`: real-time figures of the release binary on this machine, as processes.
+//! `cargo xtask measure [KILLS | budget]`: real-time figures of the release binary on this machine, as processes.
 //!
-//! Writes docs/measurements/<date>.md. `ATOLL` names a binary; without it a release build is made. Figures of
+//! Writes docs/measurements/<date>.md; `budget` prints instead. `ATOLL` names a binary; without it a release build is made. Figures of
 //! one machine in one hour: compare only what was measured in the same run.
 
 pub(crate) mod cluster;
@@ -26,6 +26,7 @@ const GOAL: Duration = Duration::from_millis(1200);
 pub(crate) fn run(context: &Context) -> Outcome {
     let kills = match context.arguments.as_slice() {
         [] => KILLS,
+        [word] if word == "budget" => return budget(&context.root),
         [count] => count.parse().map_err(|_| format!("expected a number of kills: `{count}`"))?,
         [_, extra, ..] => return Err(format!("unexpected `{extra}`")),
     };
@@ -46,6 +47,15 @@ pub(crate) fn run(context: &Context) -> Outcome {
     fs::write(&target, page).map_err(|e| format!("{}: {e}", target.display()))?;
     println!("wrote {}", target.display());
     Ok(())
+}
+
+/// Where a request's time goes: `bench/budget`, built and run; docs/performance.md keeps what it prints.
+fn budget(root: &Path) -> Outcome {
+    let mut cargo = Command::new("cargo");
+    cargo.args(["run", "--quiet", "--release", "-p", "budget", "--manifest-path"]);
+    let status = cargo.arg(root.join("bench/Cargo.toml")).status();
+    let status = status.map_err(|e| format!("cargo: {e}"))?;
+    if status.success() { Ok(()) } else { Err(format!("the budget ended with {status}")) }
 }
 
 /// Removed at the end, also after a failure.

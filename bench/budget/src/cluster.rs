@@ -100,6 +100,7 @@ fn config(node: u64) -> Config {
         node: NodeId(node),
         members: (1..=3).map(member).collect(),
         request_timeout: Duration::from_secs(5),
+        default_contract: None,
         requirepass: None,
         max_value: 16 << 20,
         election: (wait, wait * 2),

@@ -63,7 +63,8 @@ pub(crate) fn markdown(head: &str, figures: &Figures, reps: usize) -> String {
     let (trip, _, _) = spread(figures.limits.iter().map(|l| l.round_trip));
     let mut out = format!(
         "{head}\nMedians of {reps} repeats, in which the systems took turns. Values of 256 bytes. F (three processes, \
-         each syncing 4 KiB of its own file of zeros) {sync:.0} us, R (loopback round trip) {trip:.0} us; F + R {:.0} us.\n\n\
+         each syncing 4 KiB of its own file of zeros) {sync:.0} us, R (loopback round trip) {trip:.0} us; \
+         F + R {:.0} us.\n\n\
          ## Ratios\n\nMedians of the quotients within a repeat (least and most).\n\n\
          | what | ratio | must | goal |\n| --- | --- | --- | --- |\n",
         sync + trip
