@@ -192,6 +192,7 @@ impl Node {
         let Some(op) = self.forget(number) else { return }; // Answered before, or given up.
         match op.owner {
             Owner::Conn(conn, part) => self.part_done(now, conn, part, outcome, out),
+            Owner::Rebuild(group) => self.rebuild_step(now, group, &outcome, out),
             Owner::Declaration(name) => self.declaration_step(now, (&name, number), outcome, out),
         }
     }
