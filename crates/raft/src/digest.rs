@@ -13,6 +13,8 @@ impl Raft {
         for entry in self.log.entries() {
             into.write(&wire::encode(entry));
         }
+        self.rest.facts().hash(into);
+        self.questions.digest(into);
         match &self.role {
             Role::Follower { leader, incoming } => {
                 (0u8, leader.map(|id| names.of(id))).hash(into);
@@ -33,7 +35,10 @@ fn renamed(ids: &NodeSet, names: &Renaming) -> NodeSet {
 
 fn digest_leader(leader: &Leader, names: &Renaming, into: &mut Digest) {
     (3u8, leader.own, leader.noop, leader.transfers).hash(into);
-    (leader.reads.round, &leader.reads.waiting).hash(into);
+    if let Some(handover) = &leader.handover {
+        (names.of(handover.to), handover.told, handover.leaves).hash(into);
+    }
+    (leader.reads.round, &leader.reads.waiting, leader.lease.facts()).hash(into);
     for (round, index, contexts) in &leader.reads.asked {
         (round, index, contexts).hash(into);
     }
@@ -43,6 +48,7 @@ fn digest_leader(leader: &Leader, names: &Renaming, into: &mut Digest) {
     for (name, id) in followers {
         let progress = &leader.followers[&id];
         (name, progress.matched, progress.round, progress.told).hash(into);
+        (progress.priority, progress.catch_up.goal, progress.catch_up.quick).hash(into);
         match &progress.flow {
             Flow::Probe { next, asked } => (0u8, next, asked.is_some()).hash(into),
             Flow::Replicate { next, inflight, .. } => {

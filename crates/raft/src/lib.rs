@@ -3,14 +3,22 @@
 //!
 //! | section | what | file |
 //! | --- | --- | --- |
-//! | figure 3.1 | the arrows, requests, outputs, records | `message` |
+//! | figure 3.1 | the arrows, requests, outputs | `message` |
+//! | figure 3.1 | entries, marks, records | `entry` |
 //! | figure 3.1 | the state, its roles, its invariants | `state` |
 //! | 3.3 | terms: what every message passes first; the table of all that can happen | `step` |
+//! | 3.10 | leadership transfer, priority, stepping down | `handover` |
+//! | 4 | who is a member, whose agreement counts: arithmetic | `configuration` |
+//! | 4 | membership changes by joint consensus, learners that catch up | `membership` |
 //! | 3.4, 3.6.1, 4.2.3, 9.6 | elections, pre-vote, disruptive servers | `election` |
 //! | 3.5, 10.2 | replication, the leader: probing, pipelining, batching, parallel write | `replicate` |
 //! | 3.5 | replication, the follower: the consistency check | `follow` |
 //! | 3.6.2 | the commit rule | `commit` |
 //! | 6.2, 6.4 | check-quorum, reads without the log | `read` |
+//! | 6.4 | reads at followers | `follower_read` |
+//! | 6.4.1 | leases: reads that ask nobody | `lease` |
+//! | | groups without anything to do | `quiet` |
+//! | | what a replica is told when it starts | `config` |
 //! | 5 | compaction and snapshots in chunks | `snapshot` |
 //! | 3.8 | what is on disk, and coming back from it | `recover` |
 //! | | the entries in memory | `log` |
@@ -18,19 +26,16 @@
 //!
 //! Invariants of one replica (asserted after each step, `state`): `mark <= commit <= last`; terms never fall along
 //! the log nor exceed the current one; hard state in memory is what was persisted; a leader voted for itself and
-//! its log ends with its own term; `matched < next <= last + 1` for each follower. Nothing at or below the commit
-//! index is ever truncated. Of the group (asserted in `tests`): election safety, log matching, leader
+//! its log ends with its own term; `matched < next <= last + 1` for each follower; the configuration in force is the
+//! latest in the log, and a leader's followers are its members; who votes in no configuration since the last committed
+//! one does not stand; a leader whom its committed configuration does not know is handing over. Nothing at or below the
+//! commit index is ever truncated. Of the group (asserted in `tests`): election safety, log matching, leader
 //! completeness, state machine safety (figure 3.2).
 //!
 //! Promises (votes, pre-votes, acknowledgements) leave by `send`, after what they rest on is durable. What a
 //! leader says (AppendEntries, heartbeats, chunks) leaves early: forgetting it contradicts nobody. All outputs
 //! leave early: commits are counted from durable acknowledgements, reads are confirmed by a quorum, the rest are
 //! hints.
-//!
-//! Not here yet, and where it will go: membership change and learners (chapter 4: an entry kind, voters as a pair
-//! in [`Mark`], `quorum` over both), leadership transfer (3.10: a message and a request in `election`), leases
-//! (6.4.1: in `read`, from a declared drift bound), thousands of groups (one heartbeat per peer, quiescence: in
-//! the host of the groups, above this crate).
 #![no_std]
 #![forbid(unsafe_code)]
 extern crate alloc;
@@ -38,11 +43,19 @@ extern crate alloc;
 extern crate std;
 
 mod commit;
+mod config;
+mod configuration;
 mod digest;
 mod election;
+mod entry;
 mod follow;
+mod follower_read;
+mod handover;
+mod lease;
 mod log;
+mod membership;
 mod message;
+mod quiet;
 mod read;
 mod recover;
 mod replicate;
@@ -53,5 +66,9 @@ mod step;
 #[cfg(test)]
 mod tests;
 
-pub use message::{Config, Entry, Inflight, Kind, LogId, Mark, Message, Output, Record, Request};
+pub use config::{Config, Inflight};
+pub use configuration::Configuration;
+pub use entry::{Entry, Kind, LogId, Mark, Record};
+pub use lease::Drift;
+pub use message::{Message, Output, Refusal, Request};
 pub use state::{Ignored, Raft};

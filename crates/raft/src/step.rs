@@ -30,6 +30,7 @@ impl Protocol for Raft {
 
     fn step(&mut self, now: Now, input: Input<Raft>, out: &mut Effects<Raft>) {
         let now = now.mono;
+        self.wake_for(now, &input, out);
         let handled = match input {
             Input::Message { from, message } => self.on_message(now, from, message, out),
             Input::Request(request) => self.on_request(now, request, out),
@@ -39,7 +40,7 @@ impl Protocol for Raft {
     }
 
     fn deadline(&self) -> Option<Instant> {
-        Some(self.deadline)
+        (!self.rest.quiet).then_some(self.deadline)
     }
 
     fn check(&self) {
@@ -55,12 +56,21 @@ impl Raft {
     fn on_request(&mut self, now: Instant, request: Request, out: &mut Effects<Raft>) -> Handled {
         match request {
             Request::Propose { context, payload } => self.on_propose(now, context, payload, out),
-            Request::Read { context } => self.on_read(context, out),
+            Request::Read { context } => self.on_read(now, context, out),
+            Request::ReadHere { context } => self.on_read_here(now, context, out),
             Request::Compact { mark } => self.on_compact(mark, out),
             Request::Chunk { to, transfer, mark, seq, bytes, last } => {
                 self.on_chunk_loaded(now, to, (transfer, seq), mark, (bytes, last), out)
             }
             Request::Installed { mark } => self.on_installed(mark, out),
+            Request::GoQuiet => self.on_go_quiet(now, out),
+            Request::PeerDown { peer } => self.on_peer_down(now, peer),
+            Request::PeerUp { .. } => self.on_peer_up(),
+            Request::Change { context, voters, learners } => {
+                self.on_change(now, context, voters, learners, out)
+            }
+            Request::Transfer { to } => self.on_transfer(now, to, out),
+            Request::StepDown => self.on_step_down(now, out),
             Request::Unreachable { peer } => self.on_unreachable(peer),
         }
     }
@@ -90,7 +100,9 @@ impl Raft {
             Message::Heartbeat { commit, round, .. } => {
                 self.on_heartbeat(now, from, commit, round, out)
             }
-            Message::HeartbeatAck { round, .. } => self.on_heartbeat_ack(now, from, round, out),
+            Message::HeartbeatAck { round, priority, .. } => {
+                self.on_heartbeat_ack(now, from, (round, priority), out)
+            }
             Message::Commit { commit, .. } => self.on_commit(now, from, commit, out),
             Message::Chunk { transfer, mark, seq, bytes, last, .. } => {
                 self.on_chunk(now, from, (transfer, seq), mark, (bytes, last), out)
@@ -98,13 +110,21 @@ impl Raft {
             Message::ChunkAck { transfer, next, .. } => {
                 self.on_chunk_ack(now, from, transfer, next, out)
             }
-            Message::Durable { index, .. } => self.on_durable(index, out),
+            Message::ReadIndex { ticket, .. } => self.on_read_index(now, from, ticket, out),
+            Message::ReadIndexReply { ticket, index, .. } => {
+                self.on_read_index_reply(now, from, ticket, index, out)
+            }
+            Message::Quiet { index, .. } => self.on_quiet(now, from, index, out),
+            Message::QuietAck { index, .. } => self.on_quiet_ack(now, from, index),
+            Message::TimeoutNow { .. } => self.on_timeout_now(now, from, out),
+            Message::Durable { index, .. } => self.on_durable(now, index, out),
             Message::Voted { .. } => self.on_voted(now, out),
         }
     }
 
-    /// What every message must pass first: a known sender, a plausible term, the current term. A later term is
-    /// adopted here (section 3.3), so that handlers see only messages of their own.
+    /// What every message must pass first: a plausible term, the current term; an answer, a member as its sender. A
+    /// leader or a candidate may be one of whom this log knows nothing yet (section 4.1). A later term is adopted here
+    /// (section 3.3), so that handlers see only messages of their own.
     fn admit(
         &mut self,
         now: Instant,
@@ -113,8 +133,9 @@ impl Raft {
         out: &mut Effects<Raft>,
     ) -> Handled {
         let (term, to_self) = (message.term(), from == self.config.id);
-        if !self.voters.contains(from) {
-            return Err(Ignored::NotAVoter);
+        let strange = !to_self && !self.configuration().contains(from);
+        if strange && message.is_answer() && !self.config.planted.is(Mutant::CountStrangersVote) {
+            return Err(Ignored::NotAMember);
         }
         if matches!(message, Message::Durable { .. } | Message::Voted { .. }) != to_self {
             return Err(Ignored::Malformed);
@@ -132,7 +153,9 @@ impl Raft {
         match message {
             // Their terms are proposals, not facts.
             Message::PreVote { .. } | Message::PreVoteReply { granted: true, .. } => Ok(()),
-            Message::Vote { .. } if self.leader_is_alive(now) => Err(Ignored::LeaderAlive),
+            Message::Vote { transfer: false, .. } if self.leader_is_alive(now) => {
+                Err(Ignored::LeaderAlive)
+            }
             _ => {
                 if term > self.term {
                     self.become_follower(now, term, out);
@@ -153,7 +176,9 @@ impl Raft {
             Message::Append { .. }
             | Message::Heartbeat { .. }
             | Message::Commit { .. }
-            | Message::Chunk { .. } => {
+            | Message::Quiet { .. }
+            | Message::Chunk { .. }
+            | Message::TimeoutNow { .. } => {
                 let hint = crate::LogId::default();
                 out.send(from, Message::AppendReject { term, prev: 0, hint });
             }
@@ -163,6 +188,9 @@ impl Raft {
             | Message::AppendReject { .. }
             | Message::HeartbeatAck { .. }
             | Message::ChunkAck { .. }
+            | Message::ReadIndex { .. }
+            | Message::ReadIndexReply { .. }
+            | Message::QuietAck { .. }
             | Message::Durable { .. }
             | Message::Voted { .. } => {}
         }
@@ -170,7 +198,7 @@ impl Raft {
     }
 
     fn on_deadline(&mut self, now: Instant, out: &mut Effects<Raft>) -> Handled {
-        if now < self.deadline {
+        if now < self.deadline || self.rest.quiet {
             return Err(Ignored::EarlyDeadline);
         }
         match self.role {
