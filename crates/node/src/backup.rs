@@ -269,9 +269,8 @@ impl Node {
             || self.hints.get(&id).copied(),
             crate::Group::leader_node, // Possibly ourselves.
         );
-        if leader == Some(self.identity.node) {
-            self.drop_view(id, Some(backup));
-        } else if let Some(node) = leader {
+        self.drop_view(id, Some(backup)); // It may be here: we lead, or the connection is READONLY.
+        if let Some(node) = leader.filter(|node| *node != self.identity.node) {
             self.gateway.next += 1;
             let operation = Operation::Export(Export::End { backup });
             let body = Body { session: None, epoch: self.catalog().epoch, operation };

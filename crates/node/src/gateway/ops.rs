@@ -26,7 +26,7 @@ impl Node {
         let here = !write
             && match &owner {
                 Owner::Conn(conn, _) => self.gateway.conns.get(conn).is_some_and(|c| c.read_here),
-                Owner::Declaration(_) => false,
+                Owner::Declaration(_) | Owner::Rebuild(_) => false,
             };
         let (sent, appended, tried) = (false, None, None);
         let op = Op { group, owner, write, here, epoch, operation, sent, appended, tried };
