@@ -22,7 +22,8 @@ use crate::message::{Content, GroupId};
 use crate::proposal::{Operation, Outcome};
 use crate::state::{Node, Timer};
 use alloc::collections::BTreeMap;
-use protocol::Effects;
+use protocol::{Effects, Input};
+use raft::Raft;
 use stdx::{Duration, NodeId, Now};
 use wire::resp::Reply;
 
@@ -268,6 +269,14 @@ impl Node {
 }
 
 impl Group {
+    /// Whether an input is to be ignored: this replica leads what it must not be asked about, and by its silence
+    /// the others take over.
+    pub(crate) fn is_silenced(&self, input: &Input<Raft>) -> bool {
+        let newer =
+            matches!(input, Input::Message { message, .. } if message.term() > self.raft.term());
+        self.is_quarantined() && self.raft.is_leading() && !newer
+    }
+
     /// Whether this replica must not be read from.
     pub(crate) fn is_quarantined(&self) -> bool {
         self.compared.quarantined

@@ -27,15 +27,9 @@ impl Node {
         out: &mut Effects<Node>,
     ) {
         let Some(group) = self.groups.get_mut(&id) else { return };
-        if group.is_quarantined() && group.raft.is_leading() {
-            // It leads what it must not be asked about: by its silence the others take over.
-            match &input {
-                Input::Message { message, .. } if message.term() > group.raft.term() => {}
-                _ => {
-                    self.timers.set(Timer::Raft(id), None);
-                    return;
-                }
-            }
+        if group.is_silenced(&input) {
+            self.timers.set(Timer::Raft(id), None);
+            return;
         }
         group.effects.rebase(out.reached());
         group.raft.step(now, input, &mut group.effects);
