@@ -2,9 +2,10 @@
 
 use crate::entry::{Entry, Value};
 use crate::spec::command_keys;
+use crate::sum::Sum;
 use core::hash::Hasher;
 use std::collections::BTreeSet;
-use stdx::{Bytes, Digest, Prng};
+use stdx::{Bytes, Digest, Planted, Prng};
 use storage::{Lookup, MemoryTable, MissingTable, Table, Ticket, Weigh};
 use wire::resp::Args;
 use wire::{Wire, WireError};
@@ -36,6 +37,7 @@ pub struct Db {
     /// How many keys were removed so far, by whatever, per bucket of their hash: what WATCH of an absent key
     /// compares. Buckets keep the removal of one key from spoiling the watches of most others.
     removals: Vec<u64>,
+    sum: Sum,
     max_value: usize,
 }
 
@@ -50,13 +52,25 @@ impl Db {
     /// APPEND's answer depends on it.
     pub fn new(max_value: usize) -> Db {
         let table = MissingTable::never(MemoryTable::default());
-        Db { table, expiries: BTreeSet::new(), removals: vec![0; BUCKETS], max_value }
+        Db {
+            table,
+            expiries: BTreeSet::new(),
+            removals: vec![0; BUCKETS],
+            sum: Sum::default(),
+            max_value,
+        }
     }
 
     /// As [`Db::new`], with about `part` in `whole` keys not in memory until loaded, for the simulator.
     pub fn missing(max_value: usize, prng: &mut Prng, part: u64, whole: u64) -> Db {
         let table = MissingTable::new(MemoryTable::default(), prng, part, whole);
-        Db { table, expiries: BTreeSet::new(), removals: vec![0; BUCKETS], max_value }
+        Db {
+            table,
+            expiries: BTreeSet::new(),
+            removals: vec![0; BUCKETS],
+            sum: Sum::default(),
+            max_value,
+        }
     }
 
     /// The load of `ticket` is done.
@@ -155,7 +169,9 @@ impl Db {
             }
             // The entry itself need not be in memory for this.
             let (_, key) = self.expiries.pop_first().expect("just seen");
-            self.table.remove(&key);
+            if let Some(old) = self.table.remove(&key) {
+                self.sum.take(&key, &old, false);
+            }
             self.removals[bucket(&key)] += 1;
         }
         limit
@@ -188,7 +204,11 @@ impl Db {
             self.expiries.insert((at, key.clone()));
         }
         let expiry = entry.expiry;
+        self.sum.add(&key, &entry);
         let old = self.table.insert(key.clone(), entry);
+        if let Some(old) = &old {
+            self.sum.take(&key, old, true);
+        }
         if let Some(at) = old.and_then(|old| old.expiry)
             && Some(at) != expiry
         {
@@ -199,6 +219,7 @@ impl Db {
 
     pub(crate) fn remove(&mut self, key: &[u8]) -> Option<Entry> {
         let old = self.table.remove(key)?;
+        self.sum.take(key, &old, false);
         self.removals[bucket(key)] += 1;
         if let Some(at) = old.expiry {
             let was_indexed = self.expiries.remove(&(at, Bytes::from(key)));
@@ -210,6 +231,7 @@ impl Db {
     /// Removes every key.
     pub fn clear(&mut self) {
         self.table.clear();
+        self.sum.clear();
         self.removals.iter_mut().for_each(|count| *count += 1);
         self.expiries.clear();
     }
@@ -242,6 +264,37 @@ impl Db {
         });
         assert_eq!(keys, self.table.len(), "a scan visits every key once");
         assert_eq!(expiring, self.expiries.len(), "the index holds what no entry has");
+    }
+
+    /// As [`Db::digest`], without looking at the entries: kept up to date by each change.
+    pub fn sum(&self) -> u64 {
+        let mut digest = Digest::default();
+        digest.write_u64(self.sum.all());
+        digest.write_u64(self.table.len() as u64);
+        self.removals.iter().for_each(|count| digest.write_u64(*count));
+        digest.finish()
+    }
+
+    /// Goes on comparing the sum with what is stored, some `limit` keys a time. At the end of the table: whether it
+    /// was right; from then on it is.
+    pub fn check_sum(&mut self, limit: usize) -> Option<bool> {
+        let mut seen = 0;
+        loop {
+            let (table, sum) = (&self.table, &mut self.sum);
+            let next = table.scan(sum.cursor(), &mut |key, entry| {
+                seen += 1;
+                sum.met(key, entry);
+            });
+            let end = self.sum.reached(next);
+            if end.is_some() || seen >= limit {
+                return end;
+            }
+        }
+    }
+
+    /// Plants a bug, for tests.
+    pub fn plant(&mut self, planted: Planted) {
+        self.sum.planted = planted;
     }
 
     /// The same on every replica that applied the same log.

@@ -9,6 +9,7 @@
 //! | `db` | [`Db`]: entries and the index of expiries |
 //! | `view` | what a command may do: [`View`] reads, [`Writer`] writes |
 //! | `snapshot` | a [`Db`] in chunks, and back |
+//! | `sum` | a digest that is kept, not computed |
 //! | `spec` | [`Spec`]: one row per command; [`lookup`], [`keys`] |
 //! | `commands/` | one file per family: its rows and its functions |
 //! | `introspect` | the answers of COMMAND, from the table |
@@ -34,6 +35,7 @@ mod introspect;
 mod number;
 mod snapshot;
 mod spec;
+mod sum;
 #[cfg(test)]
 mod tests;
 mod view;

@@ -3,6 +3,7 @@
 mod parts;
 mod replicas;
 mod script;
+mod sum;
 mod table;
 
 use crate::{Context, Db, execute};

@@ -103,6 +103,32 @@ pub enum Event {
         /// File and offset.
         place: String,
     },
+    /// A replica here holds something else than a majority does: it is not read from until it is rebuilt.
+    Diverged {
+        /// The keyspace, or `catalog`.
+        keyspace: String,
+        /// Where it was seen.
+        index: u64,
+    },
+    /// A replica that had diverged has the leader's state again.
+    Rebuilt {
+        /// The keyspace.
+        keyspace: String,
+        /// From which index on it goes by its own log again.
+        index: u64,
+    },
+    /// Replicas differ and no majority agrees: the operator must decide.
+    NoMajority {
+        /// The keyspace, or `catalog`.
+        keyspace: String,
+        /// Where it was seen.
+        index: u64,
+    },
+    /// The digest kept of a table was not that of its entries: it has been made anew from them.
+    SumWrong {
+        /// The keyspace.
+        keyspace: String,
+    },
     /// Replicas that are not served because the log is damaged: keyspace and where.
     Damaged {
         /// The keyspace, or `catalog`.
@@ -209,6 +235,8 @@ pub struct ReplicaStatus {
     pub elections: u64,
     /// Snapshots written or installed since the process started.
     pub snapshots: u64,
+    /// Whether it differs from what a majority holds, and is being rebuilt.
+    pub quarantined: bool,
     /// Why it is not served, if so.
     pub damaged: Option<String>,
 }

@@ -130,13 +130,12 @@ impl Node {
     fn export_begin(&mut self, now: Now, id: GroupId, backup: u64) -> Result<Reply, Reply> {
         let (cluster, planted) = (self.config.cluster.clone(), self.config.planted);
         let group = self.groups.get(&id).ok_or_else(|| refused("no replica here"))?;
-        let Some(keys) = group.machine.keys() else {
-            return Err(refused("the catalog is no keyspace"));
-        };
-        if keys.is_partial(planted) {
+        // Of the catalog there is a head only: gateways do not ask for it, a replica that is rebuilt does.
+        let keys = group.machine.keys();
+        if keys.is_some_and(|keys| keys.is_partial(planted)) {
             return Err(crate::restore::partial());
         }
-        let count = keys.db.len();
+        let count = keys.map_or(0, |keys| keys.db.len());
         let again = group.view.as_ref().is_some_and(|view| view.serves(backup));
         if group.view.is_some() && !again {
             return Err(Reply::err(
@@ -270,9 +269,8 @@ impl Node {
             || self.hints.get(&id).copied(),
             crate::Group::leader_node, // Possibly ourselves.
         );
-        if leader == Some(self.identity.node) {
-            self.drop_view(id, Some(backup));
-        } else if let Some(node) = leader {
+        self.drop_view(id, Some(backup)); // It may be here: we lead, or the connection is READONLY.
+        if let Some(node) = leader.filter(|node| *node != self.identity.node) {
             self.gateway.next += 1;
             let operation = Operation::Export(Export::End { backup });
             let body = Body { session: None, epoch: self.catalog().epoch, operation };

@@ -206,6 +206,8 @@ pub(crate) enum Owner {
     Conn(ConnId, usize),
     /// A declaration.
     Declaration(String),
+    /// A replica that fetches the leader's state.
+    Rebuild(GroupId),
 }
 
 /// A key that WATCH saw.

@@ -1,6 +1,7 @@
 //! A replica of one group: its consensus core, its state, and what waits between the two.
 
 use crate::api::ReplicaStatus;
+use crate::compare::Compared;
 use crate::machine::Machine;
 use crate::message::Replica;
 use crate::proposal::Body;
@@ -41,6 +42,8 @@ pub struct Group {
     pub(crate) staging: Option<Staging>,
     /// Which records are still needed.
     pub(crate) kept: Kept,
+    /// Whether it holds what the others hold.
+    pub(crate) compared: Compared,
     pub(crate) elections: u64,
     pub(crate) snapshots: u64,
 }
@@ -83,6 +86,7 @@ impl Clone for Group {
             view: self.view.clone(),
             staging: self.staging.clone(),
             kept: self.kept,
+            compared: self.compared.clone(),
             elections: self.elections,
             snapshots: self.snapshots,
         }
@@ -110,6 +114,7 @@ impl Group {
             view: None,
             staging: None,
             kept,
+            compared: Compared::default(),
             elections: 0,
             snapshots: 0,
         }
@@ -142,6 +147,7 @@ impl Group {
             keys: self.machine.keys().map_or(0, |keys| keys.db.len() as u64),
             elections: self.elections,
             snapshots: self.snapshots,
+            quarantined: self.is_quarantined(),
             damaged: None,
         }
     }

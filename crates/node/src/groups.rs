@@ -27,6 +27,10 @@ impl Node {
         out: &mut Effects<Node>,
     ) {
         let Some(group) = self.groups.get_mut(&id) else { return };
+        if group.is_silenced(&input) {
+            self.timers.set(Timer::Raft(id), None);
+            return;
+        }
         group.effects.rebase(out.reached());
         group.raft.step(now, input, &mut group.effects);
         group.raft.check();
@@ -126,6 +130,7 @@ impl Node {
         Node::event(out, Event::Leader { keyspace, term, leader });
         self.watch_expiry(now, id);
         if leader.is_some() {
+            self.rebuild(now, id, out);
             self.resubmit_group(now, id, out);
         }
         if id == CATALOG_GROUP {
@@ -143,6 +148,9 @@ impl Node {
     ) -> Result<(), Option<NodeId>> {
         let (seed, limit) = (self.rng.next_u64(), self.config.max_value);
         let Some(group) = self.groups.get_mut(&id) else { return Err(None) };
+        if group.is_quarantined() {
+            return Err(None);
+        }
         let stamp = now.wall.max(group.machine.time());
         let tick = body.operation == Operation::Tick;
         let size = body.operation.bytes();
@@ -171,6 +179,7 @@ impl Node {
 
     fn committed(&mut self, now: Now, id: GroupId, entries: Vec<Entry>, out: &mut Effects<Node>) {
         self.groups.get_mut(&id).expect("its core just spoke").queue.extend(entries);
+        self.rebuilt(now, id, out); // If it waited for these.
         self.apply(now, id, out);
     }
 
@@ -195,6 +204,7 @@ impl Node {
                 group.machine.skip(entry.index);
                 group.applied_term = entry.term;
                 applied = true;
+                self.sum_if_due(id, out);
                 continue;
             };
             let proposal: Proposal = match wire::decode_all(payload) {
@@ -214,11 +224,15 @@ impl Node {
             let outcome = group.machine.apply(entry.index, &proposal);
             group.applied_term = entry.term;
             applied = true;
+            let asked = group.compared.due.is_some_and(|(index, _)| index == entry.index);
             if let Some(session) = proposal.body.session {
                 group.forwarded.remove(&(session.node, session.life, session.sequence));
                 let asker =
                     Asker { node: session.node, life: session.life, number: session.sequence };
                 self.answer_write(now, id, asker, outcome, out);
+            }
+            if asked {
+                self.sum_if_due(id, out);
             }
         }
         if applied {
@@ -270,7 +284,8 @@ impl Node {
         out: &mut Effects<Node>,
     ) {
         if asker.node == self.identity.node {
-            if asker.life == self.identity.life {
+            // What a replica in quarantine computes is nobody's answer: the leader's comes.
+            if asker.life == self.identity.life && !self.groups[&id].is_quarantined() {
                 self.resolve(now, asker.number, outcome, out);
             }
         } else if self.groups[&id].raft.is_leading() {
@@ -345,7 +360,8 @@ impl Node {
         out: &mut Effects<Node>,
     ) {
         let planted = self.config.planted;
-        let Some(group) = self.groups.get_mut(&id) else {
+        let served = self.groups.get_mut(&id).filter(|group| !group.is_quarantined());
+        let Some(group) = served else {
             self.answer_read(now, id, asker, Outcome::NotLeader(None), out);
             return;
         };
@@ -407,6 +423,12 @@ impl Node {
     fn run_read(&mut self, now: Now, id: GroupId, context: u64, out: &mut Effects<Node>) {
         let seed = self.rng.next_u64();
         let Some(group) = self.groups.get_mut(&id) else { return };
+        if group.is_quarantined() {
+            if let Some(read) = group.reads.remove(&context) {
+                self.answer_read(now, id, read.asker, Outcome::NotLeader(None), out);
+            }
+            return;
+        }
         let applied = group.machine.applied();
         let Some(read) = group.reads.get_mut(&context) else { return };
         if read.index.is_none_or(|index| index > applied) {

@@ -10,6 +10,7 @@
 //! | `state`, `step` | [`Node`] and all that can happen to it |
 //! | `group`, `groups` | a replica: consensus core, state machine, reads; how they are driven |
 //! | `snapshot` | written, sent, received; which records may go |
+//! | `compare` | whether replicas hold the same; one that does not is rebuilt |
 //! | `machine` | the replicated state of a group; as a snapshot |
 //! | `backup`, `restore`, `replay` | a keyspace given away in chunks and entries; filled from them; a state from them |
 //! | `proposal`, `session` | what is replicated; exactly once |
@@ -29,6 +30,7 @@ extern crate alloc;
 mod api;
 mod backup;
 mod catalog;
+mod compare;
 pub mod contract;
 mod gateway;
 mod group;

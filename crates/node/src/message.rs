@@ -64,6 +64,29 @@ pub enum Content {
         /// The answer.
         outcome: Outcome,
     },
+    /// A leader asks what a replica's state sums up to at an index.
+    Compare {
+        /// The group.
+        group: GroupId,
+        /// Once exactly this is applied.
+        index: u64,
+    },
+    /// The answer to `Compare`.
+    Sum {
+        /// The group.
+        group: GroupId,
+        /// What was applied.
+        index: u64,
+        /// Of the state.
+        sum: u64,
+    },
+    /// The leader tells a replica that a majority has another state.
+    Diverged {
+        /// The group.
+        group: GroupId,
+        /// Where it was seen.
+        index: u64,
+    },
     /// To oneself: a snapshot chunk of `group` is durable, the next may follow.
     ChunkDurable {
         /// The group.
@@ -91,6 +114,9 @@ wire_enum!(Content, version 1 {
     5 => ChunkDurable { group },
     6 => Loaded { group, ticket },
     7 => Applying { group },
+    20 => Compare { group, index },
+    21 => Sum { group, index, sum },
+    22 => Diverged { group, index },
 });
 
 /// What a node writes to its log.

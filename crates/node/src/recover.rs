@@ -95,6 +95,7 @@ pub(crate) fn recover(
         logged,
         steps: 0,
     };
+    node.timers.set(Timer::Compare, Some(now.mono + crate::compare::PERIOD));
     for (id, found) in found {
         node.revive(now, id, found);
     }

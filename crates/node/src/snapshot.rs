@@ -117,6 +117,13 @@ impl Node {
         }
     }
 
+    /// Writes a snapshot if one may be written: what is in memory is not what the log would bring back.
+    pub(crate) fn snapshot_now(&mut self, id: GroupId, out: &mut Effects<Node>) {
+        if self.may_freeze(id) {
+            self.write_snapshot(id, out);
+        }
+    }
+
     fn may_freeze(&mut self, id: GroupId) -> bool {
         let group = self.groups.get_mut(&id).expect("just seen");
         let committed = group.raft.commit_index();
@@ -124,6 +131,7 @@ impl Node {
             group.staging = None; // The log has brought what the snapshot would have.
         }
         group.view.is_none()
+            && !group.is_quarantined()
             && group.staging.is_none()
             && group.machine.applied() >= group.raft.mark().index
             && group.machine.applied() > 0
@@ -232,6 +240,9 @@ impl Node {
         let chunk_bytes = self.config.chunk_bytes;
         let purpose = Purpose::Send { to, transfer };
         let group = self.groups.get_mut(&id).expect("its core just spoke");
+        if group.is_quarantined() {
+            return;
+        }
         match &group.view {
             Some(view) if view.purpose == purpose => {}
             // An older transfer to the same follower is over.
@@ -315,6 +326,7 @@ impl Node {
         group.view = None; // A view of the state that is gone.
         group.machine = staging.machine;
         group.applied_term = mark.term;
+        group.compared = Default::default(); // The leader's state, whatever the one before was.
         group.queue.clear();
         group.paused = None;
         group.snapshots += 1;

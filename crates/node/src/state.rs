@@ -54,6 +54,8 @@ pub(crate) enum Timer {
     Retry,
     /// CLIENT PAUSE ends.
     Pause,
+    /// Replicas are compared.
+    Compare,
     /// Nobody reads on in the view of a backup.
     Backup(GroupId),
 }

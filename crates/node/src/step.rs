@@ -79,6 +79,14 @@ impl Node {
                     self.answered(now, from, (group, number), outcome, out);
                 }
             }
+            Content::Compare { group, index } => self.compare_at(group, (index, from), out),
+            Content::Sum { group, index, sum } => self.summed(now, group, (from, index, sum), out),
+            Content::Diverged { group, index } => {
+                let led = self.groups.get(&group).and_then(crate::Group::leader_node);
+                if led == Some(from) {
+                    self.quarantine(now, group, index, out);
+                }
+            }
             // What a node says to itself, another cannot say for it.
             Content::ChunkDurable { group } if from == self.identity.node => {
                 self.chunk_durable(now, group, out);
@@ -135,6 +143,7 @@ impl Node {
                 Timer::Request => self.deadlines(now),
                 Timer::Retry => self.retry(now, out),
                 Timer::Pause => self.unpause(),
+                Timer::Compare => self.compare(now, out),
                 Timer::Backup(group) => self.drop_view(group, None),
             }
             self.settle(now, out);

@@ -9,6 +9,7 @@ use storage::{Log, LogConfig};
 use wire::resp::Args;
 
 mod backup;
+mod compare;
 mod golden;
 mod hostile;
 mod hostile_again;
@@ -18,6 +19,7 @@ struct Trio {
     nodes: Vec<(Host<Node>, Log<SimDisk>)>,
     mail: VecDeque<(NodeId, NodeId, Packet)>,
     replies: Vec<(usize, ConnId, String)>,
+    events: Vec<(usize, crate::Event)>,
     /// The newest reply's bytes.
     raw: Vec<u8>,
     /// A node that nothing comes from or gets to.
@@ -61,8 +63,8 @@ impl Trio {
                 (opened.host, opened.log)
             })
             .collect();
-        let (mail, replies, raw) = Default::default();
-        let mut trio = Trio { nodes, mail, replies, raw, cut: None, now: 1 };
+        let (mail, replies, events, raw) = Default::default();
+        let mut trio = Trio { nodes, mail, replies, events, raw, cut: None, now: 1 };
         for n in 0..3 {
             for conn in 1..=2 {
                 let address = format!("10.0.0.1:{conn}");
@@ -109,6 +111,7 @@ impl Trio {
                         self.replies.push((n, conn, text.trim_end().to_string()));
                         self.raw = bytes;
                     }
+                    Action::Output(Output::Event(event)) => self.events.push((n, event)),
                     Action::Output(_) => {}
                 }
             }

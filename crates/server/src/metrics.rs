@@ -120,6 +120,11 @@ fn replicas(registry: &mut Registry, replicas: &[ReplicaStatus]) {
     gauge("atoll_raft_last_index", "Last index in the log", &|r| r.last);
     gauge("atoll_raft_leader", "Whether this node leads", &|r| u64::from(r.leading));
     gauge("atoll_keys", "Keys in the keyspace", &|r| r.keys);
+    gauge(
+        "atoll_quarantined",
+        "Whether the replica differs from a majority and is rebuilt",
+        &|r| u64::from(r.quarantined),
+    );
     gauge("atoll_damaged", "Whether the log is damaged and the replica not served", &|r| {
         u64::from(r.damaged.is_some())
     });

@@ -309,6 +309,33 @@ pub(crate) fn report(event: Event) {
                 "cut off a write that a crash interrupted; it was never acknowledged"
             );
         }
+        Event::Diverged { keyspace, index } => {
+            tracing::error!(
+                keyspace,
+                index,
+                "this replica differs from a majority: not served, being rebuilt"
+            );
+        }
+        Event::Rebuilt { keyspace, index } => {
+            tracing::warn!(
+                keyspace,
+                index,
+                "a replica that had diverged is rebuilt from the leader"
+            );
+        }
+        Event::NoMajority { keyspace, index } => {
+            tracing::error!(
+                keyspace,
+                index,
+                "replicas differ and no majority agrees: restore or rebuild by hand"
+            );
+        }
+        Event::SumWrong { keyspace } => {
+            tracing::error!(
+                keyspace,
+                "the digest of a table was not that of its entries; made anew"
+            );
+        }
         Event::Damaged { keyspace, place } => {
             tracing::error!(keyspace, place, "log damaged: replica not served");
         }

@@ -91,6 +91,10 @@ pub enum Mutant {
     BackupSkipsEntry,
     /// node: a keyspace is served while it is being restored.
     ServePartial,
+    /// data: what is removed stays in the sum of all entries.
+    SumSkipsRemovals,
+    /// node: one command of many is not executed.
+    SkipCommand,
     /// cli: a chunk of a backup is taken for whole whatever its checksum.
     BackupUnchecked,
     /// storage: recovery counts the records of a batch that is not whole.

@@ -165,6 +165,14 @@ pub(crate) fn told(node: NodeId, event: &Event) -> String {
         }
         Event::PeerRefused { peer, reason } => format!("refuses node {peer}: {reason}"),
         Event::TornTail { place } => format!("finds and cuts a torn write at {place}"),
+        Event::Diverged { keyspace, index } => {
+            format!("differs from a majority in {keyspace} at {index}")
+        }
+        Event::Rebuilt { keyspace, index } => format!("has rebuilt {keyspace} at {index}"),
+        Event::NoMajority { keyspace, index } => {
+            format!("finds no majority that agrees on {keyspace} at {index}")
+        }
+        Event::SumWrong { keyspace } => format!("finds the sum of {keyspace} wrong"),
         Event::Damaged { keyspace, place } => format!("finds {keyspace} damaged at {place}"),
     }
 }

@@ -47,6 +47,13 @@ impl Run<'_> {
             Told::PeerRefused { peer, reason } => {
                 return Err(Verdict::Unsafe(format!("node {node} refuses node {peer}: {reason}")));
             }
+            Told::Diverged { .. }
+            | Told::Rebuilt { .. }
+            | Told::NoMajority { .. }
+            | Told::SumWrong { .. } => {
+                let text = describe::told(node, event);
+                return Err(Verdict::Unsafe(format!("node {node} {text}")));
+            }
             Told::Leader { .. } => {}
         }
         Ok(())

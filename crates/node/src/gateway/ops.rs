@@ -26,7 +26,7 @@ impl Node {
         let here = !write
             && match &owner {
                 Owner::Conn(conn, _) => self.gateway.conns.get(conn).is_some_and(|c| c.read_here),
-                Owner::Declaration(_) => false,
+                Owner::Declaration(_) | Owner::Rebuild(_) => false,
             };
         let (sent, appended, tried) = (false, None, None);
         let op = Op { group, owner, write, here, epoch, operation, sent, appended, tried };
@@ -200,6 +200,7 @@ impl Node {
         let Some(op) = self.forget(number) else { return }; // Answered before, or given up.
         match op.owner {
             Owner::Conn(conn, part) => self.part_done(now, conn, part, outcome, out),
+            Owner::Rebuild(group) => self.rebuild_step(now, group, &outcome, out),
             Owner::Declaration(name) => self.declaration_step(now, (&name, number), outcome, out),
         }
     }

@@ -135,7 +135,7 @@ impl Trio {
         }
     }
 
-    fn leader(&self, group: GroupId) -> usize {
+    pub(super) fn leader(&self, group: GroupId) -> usize {
         let leads = |n: &usize| {
             self.nodes[*n].0.core().group(group).is_some_and(|group| group.raft.is_leading())
         };

@@ -86,6 +86,9 @@ fn contents() -> Vec<(&'static str, Content)> {
         ("chunk durable", Content::ChunkDurable { group: 1 }),
         ("loaded", Content::Loaded { group: 1, ticket: 2 }),
         ("applying", Content::Applying { group: 1 }),
+        ("compare", Content::Compare { group: 1, index: 2 }),
+        ("sum", Content::Sum { group: 1, index: 2, sum: 3 }),
+        ("diverged", Content::Diverged { group: 1, index: 2 }),
     ]
 }
 

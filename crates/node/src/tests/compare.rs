@@ -1,0 +1,136 @@
+//! Replicas that differ are found within a period, kept from clients, and rebuilt.
+
+use super::{Trio, config};
+use crate::compare::PERIOD;
+use crate::{CATALOG_GROUP, Config, DEFAULT_GROUP, Event, GroupId, Machine};
+use stdx::{Mutant, NodeId, Planted};
+
+fn plant(on: u64, mutant: Mutant) -> impl Fn(u64) -> Config {
+    move |n| {
+        let planted = if n == on { Planted::one(mutant) } else { Planted::NONE };
+        Config { planted, misses: (0, 1), ..config(n) }
+    }
+}
+
+impl Trio {
+    fn period(&mut self) {
+        (0..PERIOD.as_millis() + 1_000).for_each(|_| self.turn());
+    }
+
+    fn machine(&self, n: usize, group: GroupId) -> &Machine {
+        &self.nodes[n].0.core().group(group).unwrap().machine
+    }
+
+    fn told(&self, n: usize, wanted: impl Fn(&Event) -> bool) -> usize {
+        self.events.iter().filter(|(at, event)| *at == n && wanted(event)).count()
+    }
+
+    /// Another leader than `n`.
+    fn depose(&mut self, n: usize, group: GroupId) {
+        while self.leader(group) == n {
+            self.cut = Some(NodeId(n as u64 + 1));
+            (0..2_000).for_each(|_| self.turn());
+            self.cut = None;
+            (0..200).for_each(|_| self.turn());
+            assert_ne!(self.leaders(group), vec![n], "the others have elected one of them");
+        }
+    }
+
+    fn leaders(&self, group: GroupId) -> Vec<usize> {
+        let leads = |n: &usize| self.nodes[*n].0.core().group(group).unwrap().raft.is_leading();
+        (0..3).filter(leads).collect()
+    }
+}
+
+fn writes(trio: &mut Trio, count: usize) {
+    for key in 0..count {
+        trio.run(key % 3, 1, &[&format!("SET k{key} value-{key}"), &format!("DEL k{}", key / 2)]);
+    }
+}
+
+const DIVERGED: fn(&Event) -> bool = |event| matches!(event, Event::Diverged { .. });
+const REBUILT: fn(&Event) -> bool = |event| matches!(event, Event::Rebuilt { .. });
+
+#[test]
+fn a_follower_that_skips_a_command_is_found_and_rebuilt() {
+    let mut trio = Trio::with(256 << 10, plant(2, Mutant::SkipCommand));
+    trio.run(0, 1, &["SET a 1"]);
+    trio.depose(1, DEFAULT_GROUP);
+    writes(&mut trio, 40);
+    let digest = |trio: &Trio, n| trio.machine(n, DEFAULT_GROUP).digest();
+    assert_ne!(digest(&trio, 1), digest(&trio, 0), "the bug has struck");
+    trio.period();
+    assert_eq!((trio.told(1, DIVERGED), trio.told(1, REBUILT)), (1, 1));
+    assert_eq!([0, 2].map(|n| trio.told(n, DIVERGED)), [0, 0]);
+    assert_eq!(digest(&trio, 1), digest(&trio, 0), "rebuilt");
+    // It is a replica as any again.
+    assert_eq!(trio.run(1, 1, &["SET b 2", "GET b"]), "+OK $1 2");
+    trio.period();
+    assert_eq!(digest(&trio, 1), digest(&trio, 0));
+}
+
+#[test]
+fn a_leader_that_skips_a_command_leads_no_longer() {
+    let mut trio = Trio::with(256 << 10, plant(2, Mutant::SkipCommand));
+    trio.run(0, 1, &["SET a 1"]);
+    for n in [0, 2] {
+        trio.depose(n, DEFAULT_GROUP);
+    }
+    while trio.leader(DEFAULT_GROUP) != 1 {
+        let leader = trio.leader(DEFAULT_GROUP);
+        trio.depose(leader, DEFAULT_GROUP);
+    }
+    writes(&mut trio, 40);
+    trio.period();
+    trio.period();
+    assert_eq!((trio.told(1, DIVERGED), trio.told(1, REBUILT)), (1, 1));
+    assert_ne!(trio.leaders(DEFAULT_GROUP), vec![1]);
+    let digest = |trio: &Trio, n| trio.machine(n, DEFAULT_GROUP).digest();
+    assert_eq!(digest(&trio, 1), digest(&trio, 0));
+    assert_eq!(trio.run(1, 1, &["SET b 2", "GET b"]), "+OK $1 2");
+}
+
+#[test]
+fn equal_replicas_are_left_alone() {
+    let mut trio = Trio::with(256 << 10, |n| Config { misses: (0, 1), ..config(n) });
+    writes(&mut trio, 40);
+    trio.period();
+    writes(&mut trio, 40);
+    trio.period();
+    assert_eq!(trio.events.iter().filter(|(_, event)| DIVERGED(event)).count(), 0);
+    let sums =
+        trio.nodes.iter().map(|(host, _)| &host.core().group(DEFAULT_GROUP).unwrap().compared);
+    assert!(sums.clone().any(|compared| compared.sums.len() == 3), "nothing was compared");
+}
+
+#[test]
+fn without_a_majority_nobody_is_believed() {
+    let bugs = [Mutant::SkipCommand, Mutant::ForgetSessions];
+    let mut trio = Trio::with(256 << 10, |n| {
+        let planted = bugs.get(n as usize - 1).map_or(Planted::NONE, |bug| Planted::one(*bug));
+        Config { planted, misses: (0, 1), ..config(n) }
+    });
+    writes(&mut trio, 40);
+    trio.period();
+    let lost = |event: &Event| matches!(event, Event::NoMajority { .. });
+    assert!((0..3).any(|n| trio.told(n, lost) > 0), "{:?}", trio.events);
+    assert!((0..3).all(|n| trio.told(n, DIVERGED) == 0));
+}
+
+#[test]
+fn a_catalog_that_differs_is_rebuilt_too() {
+    let mut trio = Trio::with(256 << 10, plant(2, Mutant::SkipCommand));
+    trio.run(0, 1, &["KEYSPACE LIST"]);
+    trio.depose(1, CATALOG_GROUP);
+    for number in 0..18 {
+        assert_eq!(trio.run(0, 1, &[&format!("KEYSPACE CREATE k{number}")]), "+OK");
+    }
+    let digest = |trio: &Trio, n| trio.machine(n, CATALOG_GROUP).digest();
+    assert_ne!(digest(&trio, 1), digest(&trio, 0), "the bug has struck");
+    trio.period();
+    let catalog =
+        |event: &Event| matches!(event, Event::Rebuilt { keyspace, .. } if keyspace == "catalog");
+    assert_eq!(trio.told(1, catalog), 1);
+    assert_eq!(digest(&trio, 1), digest(&trio, 0));
+    assert_eq!(trio.run(1, 1, &["SET k17:a 1", "GET k17:a"]), "+OK $1 1");
+}
