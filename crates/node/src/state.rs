@@ -29,6 +29,8 @@ pub struct Node {
     pub(crate) orphans: BTreeSet<GroupId>,
     /// Who leads groups that have no replica here, as far as their members said.
     pub(crate) hints: BTreeMap<GroupId, NodeId>,
+    /// Who is alive.
+    pub(crate) alive: crate::peers::Peers,
     pub(crate) timers: Timers<Timer>,
     pub(crate) rng: Prng,
     /// What the cores have said and nobody has handled yet; empty between steps.
@@ -54,6 +56,8 @@ pub(crate) enum Timer {
     Retry,
     /// CLIENT PAUSE ends.
     Pause,
+    /// To say that this node lives, and to look who does not.
+    Alive,
 }
 
 impl Node {
