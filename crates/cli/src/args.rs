@@ -20,6 +20,10 @@ pub(crate) enum Command {
     Serve(Serve),
     /// Declare keyspaces and show them
     Keyspace(Keyspace),
+    /// Write a keyspace into a folder while it is served, and later what was committed since
+    Backup(crate::backup::Backup),
+    /// Fill a new keyspace from a backup, as of any log position in it
+    Restore(crate::restore::Restore),
     /// Judge a recorded history: which consistency levels hold, and what breaks the others
     ///
     /// Exits with 0 if what was asked for holds (without --model: every level that speaks of the history), 1 on a

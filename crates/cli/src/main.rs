@@ -7,6 +7,7 @@
 //! | `serve` | `atoll serve`: one node of a real cluster |
 //! | `config` | `node.toml`, and its errors |
 //! | `keyspace` | `atoll keyspace`: declare and show |
+//! | `backup`, `restore` | `atoll backup`, `atoll restore`: a keyspace into a folder, and back |
 //! | `bench` | `atoll bench`: load on a server, and a history of it |
 //! | `check` | `atoll check`: the verdict on a recorded history |
 //! | `sim` | `atoll sim`: campaigns of simulated clusters |
@@ -20,6 +21,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod backup;
 mod bench;
 mod check;
 mod client;
@@ -29,6 +31,7 @@ mod keyspace;
 mod logging;
 mod nodes;
 mod out;
+mod restore;
 mod serve;
 mod sim;
 mod whole;
@@ -51,6 +54,8 @@ fn main() -> ExitCode {
         Command::Dev(args) => dev::run(&args).map(done),
         Command::Serve(args) => serve::run(&args).map(done),
         Command::Keyspace(args) => keyspace::run(&args).map(done),
+        Command::Backup(args) => backup::run(&args).map(done),
+        Command::Restore(args) => restore::run(&args).map(done),
         Command::Bench(args) => bench::run(&args).map(done),
         Command::Check(args) => return check::run(&args),
         Command::Sim(args) => sim::run(&args),

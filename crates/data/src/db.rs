@@ -202,7 +202,8 @@ impl Db {
         Some(old)
     }
 
-    pub(crate) fn clear(&mut self) {
+    /// Removes every key.
+    pub fn clear(&mut self) {
         self.table.clear();
         self.removals.iter_mut().for_each(|count| *count += 1);
         self.expiries.clear();
@@ -256,8 +257,13 @@ impl Db {
         digest.finish()
     }
 
+    /// What is stored under `key`, due or not.
+    pub fn entry(&self, key: &[u8]) -> Option<&Entry> {
+        self.get(key)
+    }
+
     /// Every stored entry, in the order of the table.
-    pub(crate) fn each(&self, mut visit: impl FnMut(&Bytes, &Entry)) {
+    pub fn each(&self, mut visit: impl FnMut(&Bytes, &Entry)) {
         let mut cursor = 0;
         loop {
             cursor = self.table.scan(cursor, &mut visit);

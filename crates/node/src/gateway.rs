@@ -14,8 +14,10 @@
 //! | `client` | CLIENT |
 //! | `info` | INFO |
 //! | `multi` | MULTI, EXEC, WATCH |
+//! | `backup` | ATOLL BACKUP, ATOLL RESTORE |
 //! | `keyspace` | KEYSPACE, and how a declaration is carried through |
 
+mod backup;
 mod client;
 mod finish;
 mod info;
@@ -80,6 +82,8 @@ pub(crate) struct Conn {
     pub(crate) last: String,
     pub(crate) multi: Option<multi::Multi>,
     pub(crate) watches: Vec<multi::Watch>,
+    /// The backup it makes, until it closes: the group, and the name of the view there.
+    pub(crate) backup: Option<(GroupId, u64)>,
     pub(crate) queue: VecDeque<Args>,
     pub(crate) busy: Option<Busy>,
     /// The first queued command was checked against the newest catalog.
@@ -135,6 +139,11 @@ pub(crate) enum What {
     Exec {
         /// Replies of queued commands that need no group, by place.
         local: Vec<(usize, Reply)>,
+    },
+    /// One part; its reply is the command's.
+    Relay {
+        /// Whether something may have been done without an answer.
+        write: bool,
     },
     /// One command over several groups, each key by itself.
     Spread(Merge),

@@ -116,6 +116,9 @@ impl Node {
         }
         if leading {
             group.elections += 1;
+        } else if group.view.as_ref().is_some_and(crate::snapshot::View::is_backup) {
+            group.view = None; // Its steps go to whoever leads now, and fail there.
+            group.machine.thaw();
         }
         let keyspace = group.info.keyspace.name.clone();
         let leader = leader.and_then(|replica| group.info.keyspace.node_of(replica));
@@ -407,6 +410,13 @@ impl Node {
             return; // Not confirmed, or not there yet.
         }
         let wall = *read.wall.get_or_insert(now.wall);
+        if let Operation::Export(export) = &read.body.operation {
+            let (asker, export) = (read.asker, export.clone());
+            group.reads.remove(&context);
+            let outcome = self.export(now, id, &export);
+            self.answer_read(now, id, asker, outcome, out);
+            return;
+        }
         match group.machine.read(wall, seed, &read.body) {
             Ok(outcome) => {
                 let read = group.reads.remove(&context).expect("just seen");

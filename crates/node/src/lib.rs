@@ -11,7 +11,8 @@
 //! | `peers` | who is alive, for groups without anything to do |
 //! | `group`, `groups` | a replica: consensus core, state machine, reads; how they are driven |
 //! | `snapshot` | written, sent, received; which records may go |
-//! | `machine` | the replicated state of a group |
+//! | `machine` | the replicated state of a group; as a snapshot |
+//! | `backup`, `restore`, `replay` | a keyspace given away in chunks and entries; filled from them; a state from them |
 //! | `proposal`, `session` | what is replicated; exactly once |
 //! | `catalog`, `contract` | which keyspaces there are and what they promise |
 //! | `gateway` | client connections and their requests |
@@ -27,6 +28,7 @@
 extern crate alloc;
 
 mod api;
+mod backup;
 mod catalog;
 pub mod contract;
 mod gateway;
@@ -38,6 +40,8 @@ mod open;
 mod peers;
 mod proposal;
 mod recover;
+mod replay;
+mod restore;
 mod session;
 mod snapshot;
 mod state;
@@ -46,6 +50,7 @@ mod step;
 mod tests;
 
 pub use api::{Config, ConnId, Event, Member, Output, ReplicaStatus, Request, Status};
+pub use backup::{Export, Place};
 pub use catalog::{CATALOG_GROUP, Catalog, DEFAULT_GROUP, Keyspace};
 pub use group::Group;
 pub use machine::Machine;
@@ -53,6 +58,8 @@ pub use message::{Content, GroupId, Identity, Packet, Record, Replica};
 pub use open::{OpenError, Opened, open, start};
 pub use proposal::{Body, Item, Operation, Outcome, Proposal, Session};
 pub use recover::Start;
+pub use replay::{Replay, ReplayError, keys_in};
+pub use restore::{Load, Loading};
 pub use state::Node;
 
 /// The tag under which the log keeps records of the node itself.

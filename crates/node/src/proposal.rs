@@ -4,7 +4,9 @@ use stdx::{Bytes, NodeId, WallClock};
 use wire::resp::{Args, Reply};
 use wire::{wire_enum, wire_struct};
 
+use crate::backup::Export;
 use crate::catalog::Change;
+use crate::restore::Load;
 
 /// One entry of a group's log. Executing it depends on nothing else but the state before it.
 #[derive(Clone, Debug, PartialEq)]
@@ -76,6 +78,12 @@ pub enum Operation {
     Modified(Vec<Bytes>),
     /// Read only: nothing, once the state is as new as the question.
     Barrier,
+    /// A piece of a backup, for a keyspace that is being restored.
+    Load(Load),
+    /// Read only: how far a keyspace has been restored.
+    Loaded,
+    /// Read only: a step of a backup. Answered by the leader's node, not by the state.
+    Export(Export),
 }
 
 wire_enum!(Operation, version 1 {
@@ -86,6 +94,9 @@ wire_enum!(Operation, version 1 {
     5 => CountPrefix { name, cursor },
     6 => Modified(keys),
     7 => Barrier,
+    20 => Load(load),
+    21 => Loaded,
+    22 => Export(export),
 });
 
 /// One command of a batch, or one transaction.

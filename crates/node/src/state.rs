@@ -58,6 +58,8 @@ pub(crate) enum Timer {
     Pause,
     /// To say that this node lives, and to look who does not.
     Alive,
+    /// Nobody reads on in the view of a backup.
+    Backup(GroupId),
 }
 
 impl Node {

@@ -32,7 +32,7 @@ impl Protocol for Node {
             Input::Request(Request::Open { conn, address }) => self.open(now, conn, address),
             Input::Request(Request::Commands { conn, commands }) => self.commands(conn, commands),
             Input::Request(Request::Written { conn }) => self.written(conn),
-            Input::Request(Request::Closed { conn }) => self.closed(conn),
+            Input::Request(Request::Closed { conn }) => self.closed(conn, out),
             Input::Deadline => self.expired(now, out),
         }
         self.settle(now, out);
@@ -142,6 +142,7 @@ impl Node {
                 Timer::Retry => self.retry(now, out),
                 Timer::Pause => self.unpause(),
                 Timer::Alive => self.alive(now, out),
+                Timer::Backup(group) => self.drop_view(group, None),
             }
             self.settle(now, out);
         }

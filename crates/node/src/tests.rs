@@ -8,14 +8,20 @@ use stdx::{Duration, Instant, NodeId, Now, Planted, Prng, WallClock};
 use storage::{Log, LogConfig};
 use wire::resp::Args;
 
+mod backup;
 mod golden;
 mod hostile;
 mod hostile_again;
+mod upgrades;
 
 struct Trio {
     nodes: Vec<(Host<Node>, Log<SimDisk>)>,
     mail: VecDeque<(NodeId, NodeId, Packet)>,
     replies: Vec<(usize, ConnId, String)>,
+    /// The newest reply's bytes.
+    raw: Vec<u8>,
+    /// A node that nothing comes from or gets to.
+    cut: Option<NodeId>,
     now: u64,
 }
 
@@ -55,7 +61,8 @@ impl Trio {
                 (opened.host, opened.log)
             })
             .collect();
-        let mut trio = Trio { nodes, mail: VecDeque::new(), replies: Vec::new(), now: 1 };
+        let (mail, replies, raw) = Default::default();
+        let mut trio = Trio { nodes, mail, replies, raw, cut: None, now: 1 };
         for n in 0..3 {
             for conn in 1..=2 {
                 let address = format!("10.0.0.1:{conn}");
@@ -77,6 +84,9 @@ impl Trio {
         for (from, to, packet) in core::mem::take(&mut self.mail) {
             let bytes = wire::encode(&packet);
             let packet = wire::decode_all(&bytes).unwrap();
+            if from != to && [Some(from), Some(to)].contains(&self.cut) {
+                continue;
+            }
             self.nodes[to.0 as usize - 1].0.receive(from, packet);
         }
         for n in 0..3 {
@@ -97,6 +107,7 @@ impl Trio {
                     Action::Output(Output::Reply { conn, bytes, .. }) => {
                         let text = String::from_utf8_lossy(&bytes).replace("\r\n", " ");
                         self.replies.push((n, conn, text.trim_end().to_string()));
+                        self.raw = bytes;
                     }
                     Action::Output(_) => {}
                 }
@@ -109,6 +120,12 @@ impl Trio {
         let conn = ConnId(conn);
         let commands =
             lines.iter().map(|line| line.split(' ').map(str::as_bytes).collect::<Args>()).collect();
+        self.run_all(n, conn, commands)
+    }
+
+    /// The same, of any bytes.
+    fn run_all(&mut self, n: usize, conn: ConnId, commands: Vec<Args>) -> String {
+        let lines = commands.clone();
         self.replies.clear();
         self.ask(n, Request::Commands { conn, commands });
         for _ in 0..20_000 {

@@ -67,6 +67,16 @@ pub enum Mutant {
     SameLife,
     /// node: a start does not read the last record of its log.
     ForgetLastRecord,
+    /// node: a chunk of a backup shows its keys as they are now.
+    BackupTorn,
+    /// node: a backup ends with its first chunk of keys.
+    BackupEndsEarly,
+    /// node: entries added to a backup begin one too late.
+    BackupSkipsEntry,
+    /// node: a keyspace is served while it is being restored.
+    ServePartial,
+    /// cli: a chunk of a backup is taken for whole whatever its checksum.
+    BackupUnchecked,
     /// storage: recovery counts the records of a batch that is not whole.
     CountTorn,
     /// storage: what only the page cache holds after a kill is not written again.

@@ -129,6 +129,10 @@ impl Node {
                     conn.requeue(rest, None); // What was done shows that the deadline was kept.
                 }
             }
+            What::Relay { .. } => {
+                let reply = busy.parts[0].replies.first();
+                conn.reply(reply.unwrap_or(&Reply::Null));
+            }
             What::Exec { local } => {
                 let reply =
                     busy.parts.into_iter().next().and_then(|p| p.replies.into_iter().next());
@@ -211,7 +215,10 @@ impl Node {
             let spec = data::lookup(args.name());
             spec.is_none_or(|spec| !matches!(spec.run, Run::Read(_)))
         };
-        let any_write = !matches!(busy.what, What::Watch | What::Refresh | What::Epoch { .. });
+        let any_write = !matches!(
+            busy.what,
+            What::Watch | What::Refresh | What::Epoch { .. } | What::Relay { write: false }
+        );
         let mut counted = (0, 0);
         let conn = self.gateway.conns.get_mut(&id).expect("just released");
         for args in &busy.commands {
