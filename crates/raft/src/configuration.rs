@@ -95,12 +95,16 @@ impl Configuration {
     pub fn towards(&self, voters: NodeSet, learners: NodeSet) -> Configuration {
         assert!(!self.is_joint(), "a change begun within another");
         let outgoing = if voters == self.voters { NodeSet::new() } else { self.voters.clone() };
-        Configuration { voters, outgoing, learners }
+        let next = Configuration { voters, outgoing, learners };
+        assert!(next.is_valid(), "a change to {next:?}");
+        next
     }
 
     /// What a joint configuration leads to: its new half.
     pub fn left(&self) -> Configuration {
         assert!(self.is_joint(), "nothing to leave");
-        Configuration { outgoing: NodeSet::new(), ..self.clone() }
+        let next = Configuration { outgoing: NodeSet::new(), ..self.clone() };
+        assert!(next.is_valid(), "{self:?} leads nowhere");
+        next
     }
 }

@@ -76,6 +76,7 @@ impl Raft {
         let until = now + self.config.election.0;
         let Ok(leader) = self.leader_mut() else { return };
         assert!(leader.handover.is_none(), "two handovers at once");
+        assert!(leader.followers.contains_key(&to), "{to} is not followed");
         leader.handover = Some(Handover { to, until, told: false, leaves });
         self.feed(to, now, out);
         self.hand_over(out);
@@ -110,6 +111,7 @@ impl Raft {
         if !self.may_stand() {
             return Err(Ignored::NotAVoter);
         }
+        assert!(!self.is_leading(), "a leader told itself to stand");
         self.become_candidate(now, true, out);
         Ok(())
     }
@@ -151,6 +153,7 @@ impl Raft {
 
     /// The earliest that a new leader looks for one of a higher priority.
     pub(crate) fn settle_in(&mut self, now: Instant) {
+        assert!(self.is_leading(), "only a leader prefers another");
         let settled: Duration = self.config.election.1 * 2;
         self.prefers_from = self.prefers_from.max(now + settled);
     }
