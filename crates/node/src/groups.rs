@@ -75,6 +75,7 @@ impl Node {
                 }
                 // Proposals are answered within the same step: `propose` looks for these itself.
                 raft::Output::Appended { .. } | raft::Output::Refused { .. } => {}
+                raft::Output::ChangeRefused { .. } => {}
                 raft::Output::NeedChunk { to, transfer, seq } => {
                     self.need_chunk(now, id, (to, transfer, seq), out);
                 }

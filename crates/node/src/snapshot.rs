@@ -144,8 +144,9 @@ impl Node {
         let chunk_bytes = self.config.chunk_bytes;
         let group = self.groups.get_mut(&id).expect("frozen groups exist");
         assert!(group.view.is_none(), "two views of one group");
-        let voters = group.raft.voters().clone();
-        let mark = Mark { index: group.machine.applied(), term: group.applied_term, voters };
+        let index = group.machine.applied();
+        let configuration = group.raft.configuration_at(index).clone();
+        let mark = Mark { index, term: group.applied_term, configuration };
         let header = Bytes::from(group.machine.freeze());
         let next = group.machine.chunk(chunk_bytes).map(Bytes::from);
         let bytes = header.len() as u64;

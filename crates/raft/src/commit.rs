@@ -3,18 +3,14 @@
 use crate::state::Role;
 use crate::step::Handled;
 use crate::{Ignored, Message, Output, Raft};
-use alloc::vec::Vec;
-use protocol::{Effects, Instant, Mutant, NodeId, quorum};
+use protocol::{Effects, Instant, Mutant, NodeId};
 
 impl Raft {
-    /// Commits what a majority of voters holds on disk, if it is of this term. An entry of an earlier term on a
-    /// majority can still be replaced (figure 8); it is committed by one of this term above it.
+    /// Commits what a majority of each half of the voters holds on disk, if it is of this term. An entry of an
+    /// earlier term on a majority can still be replaced (figure 8); it is committed by one of this term above it.
     pub(crate) fn try_commit(&mut self, now: Instant, out: &mut Effects<Raft>) {
         let Role::Leader(leader) = &self.role else { return };
-        let others = leader.followers.values().map(|p| p.matched);
-        let mut matched: Vec<u64> = others.chain([leader.own]).collect();
-        assert_eq!(matched.len(), self.voters.len(), "one place in the log for each voter");
-        let held = quorum::committed(&mut matched);
+        let held = self.held(leader);
         let own_term = self.log.term_at(held) == Some(self.term)
             || self.config.planted.is(Mutant::CommitEarlierTerm);
         assert!(held <= self.log.last().index, "a majority is ahead of its leader");
@@ -22,10 +18,14 @@ impl Raft {
             return;
         }
         self.commit_to(held, out);
+        if self.config.planted.is(Mutant::ConfigurationWhenCommitted) {
+            self.follow_configuration(now, out);
+        }
         for peer in self.peers() {
             self.tell_commit(peer, out);
         }
         self.ask_round(now, out);
+        self.advance_change(now, out);
     }
 
     /// Moves the commit index forward and hands the entries over.

@@ -35,6 +35,10 @@ fn renamed(ids: &NodeSet, names: &Renaming) -> NodeSet {
 
 fn digest_leader(leader: &Leader, names: &Renaming, into: &mut Digest) {
     (3u8, leader.own, leader.noop, leader.transfers).hash(into);
+    if let Some(handover) = &leader.handover {
+        (names.of(handover.to), handover.told, handover.leaves).hash(into);
+    }
+    leader.handed_over.hash(into);
     (leader.reads.round, &leader.reads.waiting, leader.lease.facts()).hash(into);
     for (round, index, contexts) in &leader.reads.asked {
         (round, index, contexts).hash(into);
@@ -45,6 +49,7 @@ fn digest_leader(leader: &Leader, names: &Renaming, into: &mut Digest) {
     for (name, id) in followers {
         let progress = &leader.followers[&id];
         (name, progress.matched, progress.round, progress.told).hash(into);
+        (progress.priority, progress.catch_up.goal, progress.catch_up.quick).hash(into);
         match &progress.flow {
             Flow::Probe { next, asked } => (0u8, next, asked.is_some()).hash(into),
             Flow::Replicate { next, inflight, .. } => {

@@ -4,6 +4,7 @@ use crate::lease::Lease;
 use crate::state::{Flow, Leader, Progress, Reader, Reads, Role};
 use crate::step::Handled;
 use crate::{Ignored, Kind, LogId, Message, Output, Raft, Record};
+use alloc::vec::Vec;
 use protocol::{Effects, Instant, Mutant, NodeId, NodeSet};
 
 impl Raft {
@@ -73,17 +74,30 @@ impl Raft {
         assert!(!self.is_leading(), "a leader does not stand");
         self.heard = None;
         self.arm_election(now);
+        if !self.may_stand() {
+            // A learner, or removed. It only forgets a leader that is silent.
+            self.role = Role::Follower { leader: None, incoming: None };
+            return;
+        }
         let me = NodeSet::from_iter([self.config.id]);
-        if self.majority() == 1 {
-            return self.become_candidate(now, out);
+        if self.reached(&me) {
+            return self.become_candidate(now, false, out);
         }
         self.role = Role::PreCandidate { granted: me };
         let (term, last) = (self.term + 1, self.log.last());
-        for peer in self.peers() {
+        for peer in self.electors() {
             out.send(peer, Message::PreVote { term, last });
         }
     }
 
+    /// Whom to ask for votes.
+    fn electors(&self) -> Vec<NodeId> {
+        self.configuration().electors().iter().filter(|id| *id != self.config.id).collect()
+    }
+
+    /// Voters and others answer alike, here and in [`Raft::on_vote`]: whose vote counts is for the candidate's
+    /// configuration to say. This log may not hold yet the entry that made this replica a voter, and the group may
+    /// need it for its next leader (section 4.1).
     pub(crate) fn on_pre_vote(
         &self,
         now: Instant,
@@ -109,7 +123,6 @@ impl Raft {
         granted: bool,
         out: &mut Effects<Raft>,
     ) -> Handled {
-        let majority = self.majority();
         let Role::PreCandidate { granted: votes } = &mut self.role else {
             return Err(Ignored::WrongRole);
         };
@@ -119,13 +132,20 @@ impl Raft {
         if !votes.insert(from) {
             return Err(Ignored::Duplicate);
         }
-        if votes.len() >= majority {
-            self.become_candidate(now, out);
+        let votes = votes.clone();
+        if self.reached(&votes) {
+            self.become_candidate(now, false, out);
         }
         Ok(())
     }
 
-    fn become_candidate(&mut self, now: Instant, out: &mut Effects<Raft>) {
+    /// Stands for election; `transfer` if its leader asked it to.
+    pub(crate) fn become_candidate(
+        &mut self,
+        now: Instant,
+        transfer: bool,
+        out: &mut Effects<Raft>,
+    ) {
         assert!(!self.is_leading(), "a leader does not stand");
         self.term += 1;
         self.vote = Some(self.config.id);
@@ -133,8 +153,8 @@ impl Raft {
         self.role = Role::Candidate { granted: NodeSet::new() };
         self.arm_election(now);
         let (term, last) = (self.term, self.log.last());
-        for peer in self.peers() {
-            out.send(peer, Message::Vote { term, last });
+        for peer in self.electors() {
+            out.send(peer, Message::Vote { term, last, transfer });
         }
         // Its own vote counts like any other: once it is durable.
         out.send(self.config.id, Message::Voted { term });
@@ -182,14 +202,14 @@ impl Raft {
     }
 
     fn count_vote(&mut self, now: Instant, from: NodeId, out: &mut Effects<Raft>) -> Handled {
-        let majority = self.majority();
         let Role::Candidate { granted } = &mut self.role else {
             return Err(Ignored::WrongRole);
         };
         if !granted.insert(from) {
             return Err(Ignored::Duplicate);
         }
-        if granted.len() >= majority {
+        let granted = granted.clone();
+        if self.reached(&granted) {
             self.become_leader(now, out);
         }
         Ok(())
@@ -197,21 +217,21 @@ impl Raft {
 
     fn become_leader(&mut self, now: Instant, out: &mut Effects<Raft>) {
         assert_eq!(self.vote, Some(self.config.id), "elected without its own vote");
-        let next = self.log.last().index + 1;
-        let progress = |id| {
-            let flow = Flow::Probe { next, asked: None };
-            (id, Progress { matched: 0, flow, heard: now, round: 0, told: 0 })
-        };
+        let last = self.log.last().index;
+        let progress = |id| (id, Progress::new(last, now));
         self.role = Role::Leader(Leader {
             followers: self.peers().into_iter().map(progress).collect(),
             own: 0,
-            noop: next,
+            noop: last + 1,
             reads: Reads::default(),
             lease: Lease::default(),
             transfers: 0,
+            handover: None,
+            handed_over: false,
         });
         self.deadline = now + self.config.heartbeat;
         self.active(now);
+        self.settle_in(now);
         self.append_own(Kind::Noop, out);
         self.feed_all(now, out);
     }

@@ -2,7 +2,7 @@
 
 use crate::state::Role;
 use crate::step::Handled;
-use crate::{Entry, Ignored, LogId, Message, Raft};
+use crate::{Entry, Ignored, Kind, LogId, Message, Raft};
 use alloc::vec::Vec;
 use protocol::{Effects, Instant, Mutant, NodeId};
 
@@ -54,12 +54,13 @@ impl Raft {
         Ok(())
     }
 
-    /// Indices without gaps, terms that never fall, none later than the leader's own.
+    /// Indices without gaps, terms that never fall, none later than the leader's own, voters in every configuration.
     fn well_formed(&self, prev: LogId, entries: &[Entry]) -> Handled {
         let mut before = prev;
         for entry in entries {
             let follows = before.index.checked_add(1) == Some(entry.index);
-            if !follows || entry.term < before.term || entry.term > self.term {
+            let absurd = matches!(&entry.kind, Kind::Config(members) if !members.is_valid());
+            if !follows || absurd || entry.term < before.term || entry.term > self.term {
                 return Err(Ignored::Malformed);
             }
             before = LogId { term: entry.term, index: entry.index };
@@ -97,7 +98,7 @@ impl Raft {
         if careful && first <= self.commit {
             return Err(Ignored::ConflictsWithCommitted);
         }
-        self.log.truncate_from(first);
+        self.log.truncate_from(first, self.config.planted);
         let fresh = entries.split_off(same);
         for entry in &fresh {
             self.log.append(entry.clone());

@@ -3,9 +3,13 @@
 //!
 //! | section | what | file |
 //! | --- | --- | --- |
-//! | figure 3.1 | the arrows, requests, outputs, records | `message` |
+//! | figure 3.1 | the arrows, requests, outputs | `message` |
+//! | figure 3.1 | entries, marks, records | `entry` |
 //! | figure 3.1 | the state, its roles, its invariants | `state` |
 //! | 3.3 | terms: what every message passes first; the table of all that can happen | `step` |
+//! | 3.10 | leadership transfer, priority, stepping down | `handover` |
+//! | 4 | who is a member, whose agreement counts: arithmetic | `configuration` |
+//! | 4 | membership changes by joint consensus, learners that catch up | `membership` |
 //! | 3.4, 3.6.1, 4.2.3, 9.6 | elections, pre-vote, disruptive servers | `election` |
 //! | 3.5, 10.2 | replication, the leader: probing, pipelining, batching, parallel write | `replicate` |
 //! | 3.5 | replication, the follower: the consistency check | `follow` |
@@ -21,8 +25,10 @@
 //!
 //! Invariants of one replica (asserted after each step, `state`): `mark <= commit <= last`; terms never fall along
 //! the log nor exceed the current one; hard state in memory is what was persisted; a leader voted for itself and
-//! its log ends with its own term; `matched < next <= last + 1` for each follower. Nothing at or below the commit
-//! index is ever truncated. Of the group (asserted in `tests`): election safety, log matching, leader
+//! its log ends with its own term; `matched < next <= last + 1` for each follower; the configuration in force is the
+//! latest in the log, and a leader's followers are its members; who votes in no configuration since the last committed
+//! one does not stand; a leader whom its committed configuration does not know is handing over. Nothing at or below the
+//! commit index is ever truncated. Of the group (asserted in `tests`): election safety, log matching, leader
 //! completeness, state machine safety (figure 3.2).
 //!
 //! Promises (votes, pre-votes, acknowledgements) leave by `send`, after what they rest on is durable. What a
@@ -30,8 +36,7 @@
 //! leave early: commits are counted from durable acknowledgements, reads are confirmed by a quorum, the rest are
 //! hints.
 //!
-//! Not here yet, and where it will go: membership change and learners (chapter 4: an entry kind, voters as a pair
-//! in [`Mark`], `quorum` over both), leadership transfer (3.10: a message and a request in `election`).
+//! A lease (6.4.1) ends where `handover` says so: who asks another to stand must not answer alone in that term.
 #![no_std]
 #![forbid(unsafe_code)]
 extern crate alloc;
@@ -39,12 +44,16 @@ extern crate alloc;
 extern crate std;
 
 mod commit;
+mod configuration;
 mod digest;
 mod election;
+mod entry;
 mod follow;
 mod follower_read;
+mod handover;
 mod lease;
 mod log;
+mod membership;
 mod message;
 mod quiet;
 mod read;
@@ -57,6 +66,8 @@ mod step;
 #[cfg(test)]
 mod tests;
 
+pub use configuration::Configuration;
+pub use entry::{Entry, Kind, LogId, Mark, Record};
 pub use lease::Drift;
-pub use message::{Config, Entry, Inflight, Kind, LogId, Mark, Message, Output, Record, Request};
+pub use message::{Config, Inflight, Message, Output, Refusal, Request};
 pub use state::{Ignored, Raft};

@@ -1,9 +1,10 @@
 //! The part of the replicated log that is in memory: the entries after the snapshot mark and, behind it, as
 //! many as the configuration keeps for followers that are a little slow.
 
-use crate::{Entry, LogId, Mark};
+use crate::{Configuration, Entry, Kind, LogId, Mark};
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
+use protocol::{Mutant, Planted};
 
 /// Contiguous entries after `base`. `base.index <= mark.index <= last.index`.
 #[derive(Clone, Debug)]
@@ -12,6 +13,8 @@ pub(crate) struct Log {
     base: LogId,
     entries: VecDeque<Entry>,
     mark: Mark,
+    /// The configurations after the mark's, by the index of their entries.
+    configurations: VecDeque<(u64, Configuration)>,
     /// Bytes of the entries at or before the mark.
     bytes_behind: usize,
     /// Bytes of the entries after the mark.
@@ -22,7 +25,8 @@ impl Log {
     /// An empty log that starts after `mark`.
     pub(crate) fn new(mark: Mark) -> Log {
         let base = LogId { term: mark.term, index: mark.index };
-        Log { base, entries: VecDeque::new(), mark, bytes_behind: 0, bytes_after: 0 }
+        let (entries, configurations) = (VecDeque::new(), VecDeque::new());
+        Log { base, entries, mark, configurations, bytes_behind: 0, bytes_after: 0 }
     }
 
     pub(crate) fn mark(&self) -> &Mark {
@@ -35,6 +39,28 @@ impl Log {
 
     pub(crate) fn last(&self) -> LogId {
         self.entries.back().map_or(self.base, |e| LogId { term: e.term, index: e.index })
+    }
+
+    /// The latest configuration in the log, committed or not, and the index from which it is in force.
+    pub(crate) fn configuration(&self) -> (u64, &Configuration) {
+        let latest = self.configurations.back().map(|(index, latest)| (*index, latest));
+        latest.unwrap_or((self.mark.index, &self.mark.configuration))
+    }
+
+    /// The configurations in force at `index` and after it, in order. Nothing is known of those before the mark's.
+    pub(crate) fn configurations_from(&self, index: u64) -> impl Iterator<Item = &Configuration> {
+        let past = self.configurations.partition_point(|(at, _)| *at <= index);
+        let first = past.checked_sub(1).map_or(&self.mark.configuration, |at| {
+            let (_, in_force) = &self.configurations[at];
+            in_force
+        });
+        core::iter::once(first).chain(self.configurations.range(past..).map(|(_, later)| later))
+    }
+
+    /// The configuration as of the entry at `index`, which is not before the mark.
+    pub(crate) fn configuration_at(&self, index: u64) -> &Configuration {
+        assert!(index >= self.mark.index, "{index} is before the mark {}", self.mark.index);
+        self.configurations_from(index).next().expect("at least the mark's")
     }
 
     pub(crate) fn bytes_after_mark(&self) -> usize {
@@ -90,16 +116,26 @@ impl Log {
         assert_eq!(entry.index, last.index + 1, "a gap in the log");
         assert!(entry.term >= last.term, "terms fall: {} after {last:?}", entry.term);
         self.bytes_after += entry.bytes();
+        if let Kind::Config(configuration) = &entry.kind {
+            assert!(configuration.is_valid(), "nobody votes in {configuration:?}");
+            assert!(self.configuration().0 < entry.index, "a configuration of a truncated entry");
+            self.configurations.push_back((entry.index, configuration.clone()));
+        }
         self.entries.push_back(entry);
     }
 
-    /// Removes the entries from `index` on.
-    pub(crate) fn truncate_from(&mut self, index: u64) {
+    /// Removes the entries from `index` on, and the configurations they brought (section 4.1).
+    pub(crate) fn truncate_from(&mut self, index: u64, planted: Planted) {
         assert!(index > self.mark.index, "{index} is in the snapshot up to {}", self.mark.index);
         while self.last().index >= index {
             let entry = self.entries.pop_back().expect("the base is before the mark");
             self.bytes_after -= entry.bytes();
         }
+        let keeps = planted.is(Mutant::KeepTruncatedConfiguration);
+        while !keeps && self.configurations.back().is_some_and(|(at, _)| *at >= index) {
+            self.configurations.pop_back();
+        }
+        assert!(keeps || self.configuration().0 < index, "a configuration outlives its entry");
     }
 
     /// Moves the mark forward to an entry this log holds, keeping what follows and `keep_bytes` before it.
@@ -112,6 +148,9 @@ impl Log {
         self.bytes_after -= moved;
         self.bytes_behind += moved;
         self.mark = mark;
+        while self.configurations.front().is_some_and(|(at, _)| *at <= self.mark.index) {
+            self.configurations.pop_front();
+        }
         while self.bytes_behind > keep_bytes {
             let entry = self.entries.pop_front().expect("bytes have entries");
             self.bytes_behind -= entry.bytes();
@@ -145,6 +184,15 @@ impl Log {
                 entry.bytes();
             before = LogId { term: entry.term, index: entry.index };
         }
+        let after_mark = self.entries.iter().filter(|entry| entry.index > self.mark.index);
+        let brought = after_mark.filter_map(|entry| match &entry.kind {
+            Kind::Config(configuration) => Some((entry.index, configuration)),
+            Kind::Noop | Kind::Command(_) => None,
+        });
+        assert!(
+            self.configurations.iter().map(|(at, brought)| (*at, brought)).eq(brought),
+            "configurations that the log does not hold"
+        );
         assert_eq!((behind, after), (self.bytes_behind, self.bytes_after), "bytes miscounted");
     }
 }

@@ -1,18 +1,20 @@
-//! Everything a core says and hears: one variant per arrow of the paper, requests and outputs at the host's
-//! side, and what must outlive a crash.
+//! Everything a core says and hears: one variant per arrow of the paper, requests and outputs at the host's side.
 
-use crate::Drift;
+use crate::entry::plain;
+use crate::{Drift, Entry, LogId, Mark};
 use alloc::vec::Vec;
 use protocol::{NodeId, NodeSet};
 use stdx::{Bytes, Duration, Planted};
-use wire::{wire_enum, wire_struct};
+use wire::{absent, wire_enum};
 
 /// What a replica is told when it starts.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// This replica.
     pub id: NodeId,
-    /// The group's voters when the log was created; a recovered [`Mark`] overrides it.
+    /// The group's voters when its log was created, the same for every replica, also for one that joins later (or
+    /// empty there: it then knows of no members before its leader's log says so). A recovered [`Mark`] and the
+    /// configurations in the log override it.
     pub voters: NodeSet,
     /// Shortest and longest election timeout; each wait is drawn between them.
     pub election: (Duration, Duration),
@@ -28,6 +30,9 @@ pub struct Config {
     pub lease: Option<Drift>,
     /// At most this many reads wait for a leader's confirmation; more are refused.
     pub max_reads: usize,
+    /// How much this replica is wanted as a leader, compared with the others' (a closer zone gets a higher number). A
+    /// leader hands over to a caught-up voter of a higher one; elections do not look at it. Release 0.1 says 0.
+    pub priority: u8,
     /// A named bug, for tests.
     pub planted: Planted,
 }
@@ -54,65 +59,11 @@ impl Config {
             keep_bytes: 16 << 20,
             lease: None,
             max_reads: 65_536,
+            priority: 0,
             planted: Planted::NONE,
         }
     }
 }
-
-/// One entry of the replicated log.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
-    /// Its place, counted from 1 without gaps.
-    pub index: u64,
-    /// The term of the leader that created it.
-    pub term: u64,
-    /// What it holds.
-    pub kind: Kind,
-}
-wire_struct!(Entry { index, term, kind });
-
-/// What an entry holds.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Written by each new leader, so that it can commit what its predecessors left (section 6.4).
-    Noop,
-    /// A command of the state machine, opaque here.
-    Command(Bytes),
-}
-wire_enum!(Kind, version 1 { 1 => Noop, 2 => Command(payload) });
-
-impl Entry {
-    /// What it counts for in byte limits.
-    pub fn bytes(&self) -> usize {
-        const FIXED: usize = 32;
-        match &self.kind {
-            Kind::Noop => FIXED,
-            Kind::Command(payload) => FIXED + payload.len(),
-        }
-    }
-}
-
-/// Up to where a snapshot reaches: everything up to `index` is in it and may be gone from the log.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Mark {
-    /// The last entry the snapshot includes; 0 before the first snapshot.
-    pub index: u64,
-    /// The term of that entry.
-    pub term: u64,
-    /// The voters as of that entry.
-    pub voters: NodeSet,
-}
-wire_struct!(Mark { index, term, voters });
-
-/// Where a log ends, or a place within it: compared to decide whose log is newer (section 3.6.1).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct LogId {
-    /// Compared first.
-    pub term: u64,
-    /// Compared second.
-    pub index: u64,
-}
-wire_struct!(LogId { term, index });
 
 /// Between replicas. Every message names the term of its sender; [`Message::PreVote`] the one it would start.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -137,6 +88,8 @@ pub enum Message {
         term: u64,
         /// Where its log ends.
         last: LogId,
+        /// Whether the leader itself asked it to stand (section 3.10): that it is alive is no reason to refuse.
+        transfer: bool,
     },
     /// The answer to RequestVote; a grant is durable.
     VoteReply {
@@ -187,6 +140,8 @@ pub enum Message {
         term: u64,
         /// The round answered.
         round: u64,
+        /// How much the follower is wanted as a leader ([`Config::priority`]).
+        priority: u8,
     },
     /// The commit index, when there is nothing else to carry it. Not answered.
     Commit {
@@ -218,6 +173,11 @@ pub enum Message {
         transfer: u64,
         /// The chunk expected next; 0 if the follower has lost the transfer and it must start over.
         next: u64,
+    },
+    /// Stand at once (section 3.10): the receiver holds all that its leader has.
+    TimeoutNow {
+        /// The leader's term.
+        term: u64,
     },
     /// A follower asks up to where it must have applied for a linearizable read (section 6.4).
     ReadIndex {
@@ -265,18 +225,22 @@ pub enum Message {
 wire_enum!(Message, version 1 {
     1 => PreVote { term, last },
     2 => PreVoteReply { term, granted },
-    3 => Vote { term, last },
+    16 => Vote { term, last, transfer } if *transfer,
+    3 => Vote { term, last, transfer: absent },
     4 => VoteReply { term, granted },
     5 => Append { term, prev, entries, commit },
     6 => AppendAck { term, matched },
     7 => AppendReject { term, prev, hint },
     8 => Heartbeat { term, commit, round },
-    9 => HeartbeatAck { term, round },
+    17 => HeartbeatAck { term, round, priority } if *priority > 0,
+    9 => HeartbeatAck { term, round, priority: absent },
     10 => Commit { term, commit },
-    11 => Chunk { term, transfer, mark, seq, bytes, last },
+    18 => Chunk { term, transfer, mark, seq, bytes, last } if !mark.configuration.is_plain(),
+    11 => Chunk { term, transfer, mark: plain, seq, bytes, last },
     12 => ChunkAck { term, transfer, next },
     13 => Durable { term, index },
     14 => Voted { term },
+    15 => TimeoutNow { term },
     40 => ReadIndex { term, ticket },
     41 => ReadIndexReply { term, ticket, index },
     42 => Quiet { term, index },
@@ -330,6 +294,26 @@ pub enum Request {
         /// Where it reaches.
         mark: Mark,
     },
+    /// Make these the members: any number of changes in one step (section 4.3). Answered by [`Output::Appended`] of
+    /// the entry that begins it, or [`Output::ChangeRefused`], in the same step. It is done when a configuration that
+    /// is not joint is committed; whoever leads goes on with it.
+    Change {
+        /// The host's name for it.
+        context: u64,
+        /// Who shall vote. Those that do not yet must be learners that have caught up.
+        voters: NodeSet,
+        /// Who shall receive the log without a vote.
+        learners: NodeSet,
+    },
+    /// Hand leadership to a voter (section 3.10). It is over when another leads, or after an election timeout, when
+    /// this replica goes on. Until then no proposals are taken.
+    Transfer {
+        /// Who shall lead.
+        to: NodeId,
+    },
+    /// This replica should not lead: its disk crawls, or fails. Hands over to the best follower if there is one, and
+    /// leads no more after an election timeout in any case. For a while it counts as of no priority.
+    StepDown,
     /// A heartbeat is due, and all hosts of the group understand [`Message::Quiet`]: a leader without anything to do
     /// says that instead.
     GoQuiet,
@@ -363,12 +347,19 @@ pub enum Output {
         /// Its place.
         index: u64,
     },
-    /// The proposal was not appended: this replica does not lead.
+    /// The proposal was not appended: this replica does not lead, or is handing over.
     Refused {
         /// The host's name for it.
         context: u64,
-        /// Who leads, if known.
+        /// Who leads, if known, or is about to.
         leader: Option<NodeId>,
+    },
+    /// The change of members was not begun.
+    ChangeRefused {
+        /// The host's name for it.
+        context: u64,
+        /// Why.
+        reason: Refusal,
     },
     /// Entries to apply, in order, each index once per life, starting after the snapshot mark.
     Committed {
@@ -440,42 +431,70 @@ pub enum Output {
     },
 }
 
-/// What must outlive a crash.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Record {
-    /// currentTerm and votedFor.
-    Hard {
-        /// The current term.
-        term: u64,
-        /// Whom this replica voted for in it.
-        vote: Option<NodeId>,
-    },
-    /// Entries, contiguous; from the first one's index on they replace what the log held.
-    Entries {
-        /// Never empty.
-        entries: Vec<Entry>,
-    },
-    /// The log starts after `mark`. Repeats the hard state, so that every older record can be released.
-    Mark {
-        /// Where the snapshot reaches.
-        mark: Mark,
-        /// The current term.
-        term: u64,
-        /// Whom this replica voted for in it.
-        vote: Option<NodeId>,
-        /// Whether entries after the mark in earlier records still stand.
-        keeps_suffix: bool,
-    },
+/// Why a change of members was not begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// This replica does not lead; who does, if known.
+    NotLeading(Option<NodeId>),
+    /// It leads, but has not committed an entry of its own term yet: a change that an earlier leader began may be
+    /// unknown to it, or may still be replaced.
+    TermNotCommitted,
+    /// The last change has not ended.
+    Underway,
+    /// It is handing leadership over.
+    HandingOver,
+    /// A new voter must be a learner that has caught up (section 4.2.1): this one is not.
+    NotCaughtUp(NodeId),
+    /// Somebody must vote.
+    NoVoters,
+    /// A voter and a learner at once.
+    VoterAndLearner(NodeId),
+    /// The members are these already.
+    Unchanged,
 }
-wire_enum!(Record, version 1 {
-    1 => Hard { term, vote },
-    2 => Entries { entries },
-    3 => Mark { mark, term, vote, keeps_suffix },
-});
 
-impl protocol::Record for Record {}
+impl core::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Refusal::NotLeading(Some(leader)) => write!(f, "{leader} leads"),
+            Refusal::NotLeading(None) => write!(f, "it does not lead"),
+            Refusal::TermNotCommitted => write!(f, "nothing of its term is committed"),
+            Refusal::Underway => write!(f, "a change is under way"),
+            Refusal::HandingOver => write!(f, "it is handing over"),
+            Refusal::NotCaughtUp(id) => write!(f, "{id} is no learner that has caught up"),
+            Refusal::NoVoters => write!(f, "nobody would vote"),
+            Refusal::VoterAndLearner(id) => write!(f, "{id} is a voter and a learner"),
+            Refusal::Unchanged => write!(f, "the members are these"),
+        }
+    }
+}
 
 impl Message {
+    /// Whether it answers a question: only who could have been asked is heard.
+    pub(crate) fn is_answer(&self) -> bool {
+        match self {
+            Message::PreVoteReply { .. }
+            | Message::VoteReply { .. }
+            | Message::AppendAck { .. }
+            | Message::AppendReject { .. }
+            | Message::HeartbeatAck { .. }
+            | Message::ChunkAck { .. }
+            | Message::QuietAck { .. } => true,
+            Message::PreVote { .. }
+            | Message::Vote { .. }
+            | Message::Append { .. }
+            | Message::Heartbeat { .. }
+            | Message::Commit { .. }
+            | Message::Chunk { .. }
+            | Message::TimeoutNow { .. }
+            | Message::ReadIndex { .. }
+            | Message::ReadIndexReply { .. }
+            | Message::Quiet { .. }
+            | Message::Durable { .. }
+            | Message::Voted { .. } => false,
+        }
+    }
+
     /// The term it names.
     pub fn term(&self) -> u64 {
         match self {
@@ -491,6 +510,7 @@ impl Message {
             | Message::Commit { term, .. }
             | Message::Chunk { term, .. }
             | Message::ChunkAck { term, .. }
+            | Message::TimeoutNow { term }
             | Message::ReadIndex { term, .. }
             | Message::ReadIndexReply { term, .. }
             | Message::Quiet { term, .. }

@@ -38,6 +38,12 @@ pub(crate) struct Rest {
 }
 
 impl Rest {
+    /// Whoever was asked to be quiet is told something after all.
+    pub(crate) fn disturb(&mut self) {
+        assert!(!self.quiet, "an entry of a leader that is quiet");
+        self.asked = None;
+    }
+
     /// What its future depends on, but for times.
     pub(crate) fn facts(&self) -> (bool, Option<(u64, usize)>) {
         (self.quiet, self.asked.as_ref().map(|(index, _, acked)| (*index, acked.len())))
@@ -74,6 +80,9 @@ impl Raft {
                 Request::Propose { .. }
                     | Request::Read { .. }
                     | Request::ReadHere { .. }
+                    | Request::Change { .. }
+                    | Request::Transfer { .. }
+                    | Request::StepDown
                     | Request::PeerUp { .. }
             ),
             Input::Deadline => false,
@@ -134,7 +143,11 @@ impl Raft {
                     progress.matched == last && matches!(progress.flow, Flow::Replicate { .. });
                 level && now.since(progress.heard) < patience.0
             });
-            reads && caught_up && leader.own == last
+            // Whoever is wanted more as a leader is handed leadership first.
+            let priority = self.priority(now);
+            let content = leader.followers.values().all(|p| p.priority <= priority);
+            let settled = leader.handover.is_none() && !self.configuration().is_joint();
+            reads && caught_up && content && settled && leader.own == last
         };
         let idle: Duration = now.since(self.rest.active);
         self.commit == last && idle >= patience.1 && self.leads().is_some_and(settled)

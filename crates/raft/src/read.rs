@@ -3,7 +3,6 @@
 use crate::state::{Flow, Reader, Role};
 use crate::step::Handled;
 use crate::{Ignored, Message, Output, Raft};
-use alloc::vec::Vec;
 use protocol::{Effects, Instant, Mutant, NodeId};
 
 impl Raft {
@@ -109,12 +108,13 @@ impl Raft {
     /// Answers the reads whose round a majority has answered: no later leader can have been elected, and so
     /// nothing committed elsewhere, before those answers were sent. The lease runs from that round, too.
     fn confirm_reads(&mut self, now: Instant, out: &mut Effects<Raft>) {
-        let majority = self.majority();
+        let Role::Leader(leader) = &self.role else { return };
+        let confirmed = self.agreed(|id| {
+            let answered = leader.followers.get(&id).map(|progress| progress.round);
+            answered.unwrap_or(if id == self.config.id { leader.reads.round } else { 0 })
+        });
         let Role::Leader(leader) = &mut self.role else { return };
-        let others = leader.followers.values().map(|p| p.round);
-        let mut rounds: Vec<u64> = others.chain([leader.reads.round]).collect();
-        let confirmed = protocol::quorum::committed(&mut rounds);
-        assert!(rounds.len() >= majority, "a round of fewer than a majority");
+        assert!(confirmed <= leader.reads.round, "a round from the future is confirmed");
         leader.lease.answered(confirmed, now, &self.config);
         while let Role::Leader(leader) = &mut self.role
             && leader.reads.asked.front().is_some_and(|(round, _, _)| *round <= confirmed)
@@ -138,7 +138,8 @@ impl Raft {
         self.commit_to(commit, out);
         self.ask_again(now, from, out);
         // Not early: it says that this replica is in the leader's term, which must be durable.
-        out.send(from, Message::HeartbeatAck { term: self.term, round });
+        let (term, priority) = (self.term, self.priority(now));
+        out.send(from, Message::HeartbeatAck { term, round, priority });
         Ok(())
     }
 
@@ -146,15 +147,18 @@ impl Raft {
         &mut self,
         now: Instant,
         from: NodeId,
-        round: u64,
+        (round, priority): (u64, u8),
         out: &mut Effects<Raft>,
     ) -> Handled {
+        let last = self.log.last().index;
         if round > self.leader_mut()?.reads.round {
             return Err(Ignored::Malformed);
         }
         let (patience, heartbeat) = (self.config.election.0, self.config.heartbeat);
         let progress = self.heard_from(from, now)?;
         progress.round = progress.round.max(round);
+        progress.priority = priority;
+        progress.end_round(progress.matched, last, now, patience);
         // The follower is alive; what it has not answered for long was lost.
         match &mut progress.flow {
             Flow::Probe { asked, .. } if asked.is_some_and(|at| now.since(at) >= heartbeat) => {
@@ -176,8 +180,14 @@ impl Raft {
 
     /// The leader's deadline: check-quorum (section 6.2), then a round.
     pub(crate) fn on_heartbeat_due(&mut self, now: Instant, out: &mut Effects<Raft>) {
-        if self.quorum_heard(now) < self.majority() {
+        if !self.reached(&self.heard_lately(now)) {
             return self.step_down(now, out);
+        }
+        self.give_up_handover(now, out);
+        self.advance_change(now, out);
+        self.prefer(now, out);
+        if !self.is_leading() {
+            return;
         }
         self.deadline = now + self.config.heartbeat;
         self.drop_dead_transfers(now, out);

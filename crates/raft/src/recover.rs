@@ -1,7 +1,7 @@
 //! What is on disk, where it stands there, and how a replica comes back from it.
 
 use crate::log::Log;
-use crate::{Config, Entry, Mark, Raft, Record};
+use crate::{Config, Configuration, Entry, Mark, Raft, Record};
 use alloc::collections::VecDeque;
 use protocol::{Instant, NodeId, Position, Prng};
 
@@ -74,7 +74,8 @@ impl Raft {
         records: impl Iterator<Item = (Position, Record)>,
     ) -> Raft {
         let mut kept = Kept::default();
-        let mut mark = Mark { index: 0, term: 0, voters: config.voters.clone() };
+        let founding = Configuration::of(config.voters.clone());
+        let mut mark = Mark { index: 0, term: 0, configuration: founding };
         let mut entries: VecDeque<Entry> = VecDeque::new();
         for (at, record) in records {
             match record {

@@ -1,6 +1,6 @@
 //! Log replication, the leader's side: sections 3.5, 10.2 (batching, pipelining, parallel write).
 
-use crate::state::{Flow, Leader, Progress, Role};
+use crate::state::{Flow, Handover, Leader, Progress, Role};
 use crate::step::Handled;
 use crate::{Entry, Ignored, Kind, LogId, Message, Output, Raft, Record};
 use alloc::collections::VecDeque;
@@ -25,7 +25,7 @@ impl Raft {
         peer: NodeId,
         now: Instant,
     ) -> Result<&mut Progress, Ignored> {
-        let progress = self.leader_mut()?.followers.get_mut(&peer).ok_or(Ignored::NotAVoter)?;
+        let progress = self.leader_mut()?.followers.get_mut(&peer).ok_or(Ignored::NotAMember)?;
         progress.heard = now;
         Ok(progress)
     }
@@ -42,6 +42,11 @@ impl Raft {
             out.output_early(Output::Refused { context, leader: self.leader() });
             return Err(Ignored::WrongRole);
         }
+        if let Role::Leader(Leader { handover: Some(Handover { to, .. }), .. }) = &self.role {
+            // Early: a refusal promises nothing. The next leader's log must not be behind this one.
+            out.output_early(Output::Refused { context, leader: Some(*to) });
+            return Err(Ignored::HandingOver);
+        }
         self.active(now);
         let index = self.append_own(Kind::Command(payload), out);
         // Early: it says where the entry stands, not that it will stay.
@@ -56,6 +61,7 @@ impl Raft {
         assert!(self.is_leading(), "only a leader creates entries");
         let (term, index) = (self.term, self.log.last().index + 1);
         let entry = Entry { index, term, kind };
+        self.rest.disturb();
         self.log.append(entry.clone());
         self.save_entries(vec![entry], out);
         out.send(self.config.id, Message::Durable { term, index });
@@ -132,6 +138,7 @@ impl Raft {
         out: &mut Effects<Raft>,
     ) -> Handled {
         let (last, base) = (self.log.last().index, self.log.base().index);
+        let patience = self.config.election.0;
         let progress = self.heard_from(from, now)?;
         if matched > last {
             return Err(Ignored::Malformed);
@@ -139,14 +146,20 @@ impl Raft {
         if matched < progress.matched {
             return Err(Ignored::StaleReply);
         }
+        let before = progress.matched;
         let over = progress.acknowledged(matched, base, now);
+        progress.end_round(before, last, now, patience);
         if let Some(transfer) = over {
             // Early: only lets the host free memory.
             out.output_early(Output::TransferOver { to: from, transfer });
         }
         self.try_commit(now, out);
-        self.feed(from, now, out);
-        self.tell_commit(from, out);
+        // The commit may have ended a change, and with it this follower or this leader.
+        if self.heard_from(from, now).is_ok() {
+            self.feed(from, now, out);
+            self.tell_commit(from, out);
+            self.hand_over(out);
+        }
         Ok(())
     }
 
@@ -177,7 +190,7 @@ impl Raft {
     }
 
     pub(crate) fn on_unreachable(&mut self, peer: NodeId) -> Handled {
-        let progress = self.leader_mut()?.followers.get_mut(&peer).ok_or(Ignored::NotAVoter)?;
+        let progress = self.leader_mut()?.followers.get_mut(&peer).ok_or(Ignored::NotAMember)?;
         if let Flow::Replicate { .. } = progress.flow {
             // As if asked long ago: the next heartbeat it answers lets the probe go.
             progress.flow = Flow::Probe { next: progress.matched + 1, asked: Some(Instant(0)) };

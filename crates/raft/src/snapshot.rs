@@ -22,7 +22,9 @@ impl Raft {
         if mark.index < self.log.mark().index || mark.index > self.commit || !ours {
             return Err(Ignored::UselessMark);
         }
-        if mark.voters != self.voters {
+        // Nor before this log says who its members are: a replica that joined may not know it yet.
+        let members = self.configuration_at(mark.index);
+        if mark.configuration != *members || !members.is_valid() {
             return Err(Ignored::Malformed);
         }
         self.log.compact(mark.clone(), self.config.keep_bytes);
@@ -33,7 +35,6 @@ impl Raft {
     /// The mark, and with it everything older that a recovery would need; the rest is released.
     fn save_mark(&mut self, mark: Mark, keeps_suffix: bool, out: &mut Effects<Raft>) {
         assert_eq!(self.log.mark(), &mark, "saved before it was taken over");
-        self.voters = mark.voters.clone();
         let (index, term, vote) = (mark.index, self.term, self.vote);
         let at = out.persist(Record::Mark { mark, term, vote, keeps_suffix });
         self.kept.hard(at, term, vote);
@@ -63,7 +64,7 @@ impl Raft {
         out: &mut Effects<Raft>,
     ) -> Handled {
         let (base, commit, term) = (self.log.base().index, self.commit, self.term);
-        let progress = self.leader_mut()?.followers.get_mut(&to).ok_or(Ignored::NotAVoter)?;
+        let progress = self.leader_mut()?.followers.get_mut(&to).ok_or(Ignored::NotAMember)?;
         let transfer = progress.transfer(id)?;
         if transfer.seq != seq || transfer.chunk.is_some() {
             return Err(Ignored::Duplicate);
@@ -174,7 +175,7 @@ impl Raft {
             out.send(from, Message::AppendAck { term, matched: commit });
             return Err(Ignored::UselessMark);
         }
-        if mark.term > term || mark.voters != self.voters {
+        if mark.term > term || !mark.configuration.is_valid() {
             return Err(Ignored::Malformed);
         }
         let Role::Follower { incoming, .. } = &mut self.role else {
@@ -205,7 +206,7 @@ impl Raft {
     /// The host has the whole snapshot on its way to disk: the log starts after it.
     pub(crate) fn on_installed(&mut self, mark: Mark, out: &mut Effects<Raft>) -> Handled {
         let useless = mark.index <= self.commit || mark.term > self.term || self.is_leading();
-        if useless || mark.voters != self.voters {
+        if useless || !mark.configuration.is_valid() {
             // Early: it only frees what was staged.
             out.output_early(Output::Discard { mark });
             return Err(Ignored::UselessMark);

@@ -8,7 +8,7 @@ use crate::recover::Kept;
 use crate::{Config, LogId, Mark, Output};
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
-use protocol::{Effects, Instant, Mutant, NodeId, NodeSet, Position, Prng, quorum};
+use protocol::{Effects, Instant, Mutant, NodeId, NodeSet, Position, Prng};
 use stdx::Bytes;
 
 /// A Raft replica.
@@ -20,7 +20,6 @@ pub struct Raft {
     /// votedFor in `term`, persisted before the vote is sent.
     pub(crate) vote: Option<NodeId>,
     pub(crate) log: Log,
-    pub(crate) voters: NodeSet,
     /// Everything up to here is committed and was handed to the host (or is in its snapshot).
     pub(crate) commit: u64,
     pub(crate) role: Role,
@@ -32,6 +31,10 @@ pub struct Raft {
     pub(crate) rest: Rest,
     /// Reads of this follower that ask its leader.
     pub(crate) questions: Questions,
+    /// From when on it looks for a leader of a higher priority.
+    pub(crate) prefers_from: Instant,
+    /// Until when it does not ask for leadership by its priority: its host asked it to step down.
+    pub(crate) rests_until: Instant,
     pub(crate) prng: Prng,
     /// Where the records still needed stand in the node's log.
     pub(crate) kept: Kept,
@@ -79,6 +82,32 @@ pub(crate) struct Leader {
     pub(crate) reads: Reads,
     pub(crate) lease: Lease,
     pub(crate) transfers: u64,
+    /// Leadership on its way to another (section 3.10).
+    pub(crate) handover: Option<Handover>,
+    /// Whether anybody was told to stand in this term's name: whatever rests on nobody else being elected while this
+    /// replica is heard (a lease, section 6.4.1) is over for the rest of the term.
+    pub(crate) handed_over: bool,
+}
+
+/// Leadership on its way to another. Left when a later term is seen, or given up at `until`.
+#[derive(Clone, Debug)]
+pub(crate) struct Handover {
+    pub(crate) to: NodeId,
+    pub(crate) until: Instant,
+    /// Whether the target was told to stand.
+    pub(crate) told: bool,
+    /// Whether this replica leads no more when it is given up.
+    pub(crate) leaves: bool,
+}
+
+/// A round of catching up (section 4.2.1).
+#[derive(Clone, Debug)]
+pub(crate) struct CatchUp {
+    /// Where the leader's log ended when the round began.
+    pub(crate) goal: u64,
+    pub(crate) since: Instant,
+    /// Whether the round before it was short enough.
+    pub(crate) quick: bool,
 }
 
 /// What a leader knows about one follower.
@@ -93,6 +122,9 @@ pub(crate) struct Progress {
     pub(crate) round: u64,
     /// The commit index it was last told.
     pub(crate) told: u64,
+    /// How much it is wanted as a leader, by its last answer.
+    pub(crate) priority: u8,
+    pub(crate) catch_up: CatchUp,
 }
 
 /// How entries go to a follower.
@@ -145,7 +177,9 @@ pub(crate) enum Reader {
 /// Why an input changed nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ignored {
-    /// The sender does not vote in this group.
+    /// The sender of an answer is no member of this group.
+    NotAMember,
+    /// Who should lead or stand does not vote.
     NotAVoter,
     /// No honest replica counts this far.
     ImplausibleTerm,
@@ -157,6 +191,8 @@ pub enum Ignored {
     StaleReply,
     /// A copy of what was already received.
     Duplicate,
+    /// This replica is handing leadership to another.
+    HandingOver,
     /// A message for another role than this replica's.
     WrongRole,
     /// Somebody else claims to lead the term this replica leads.
@@ -171,6 +207,8 @@ pub enum Ignored {
     Busy,
     /// No room for more; who asked will ask again.
     TooMany,
+    /// A change of members that may not begin now; the output says why.
+    ChangeRefused,
     /// The deadline moved on.
     EarlyDeadline,
 }
@@ -178,12 +216,14 @@ pub enum Ignored {
 impl core::fmt::Display for Ignored {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str(match self {
-            Ignored::NotAVoter => "the sender is no voter",
+            Ignored::NotAMember => "the sender is no member",
+            Ignored::NotAVoter => "no voter",
             Ignored::ImplausibleTerm => "implausible term",
             Ignored::StaleTerm => "stale term",
             Ignored::LeaderAlive => "a leader is alive",
             Ignored::StaleReply => "stale reply",
             Ignored::Duplicate => "duplicate",
+            Ignored::HandingOver => "it is handing over",
             Ignored::WrongRole => "wrong role",
             Ignored::SecondLeader => "a second leader in one term",
             Ignored::Malformed => "malformed",
@@ -191,6 +231,7 @@ impl core::fmt::Display for Ignored {
             Ignored::UselessMark => "useless mark",
             Ignored::Busy => "busy",
             Ignored::TooMany => "too many",
+            Ignored::ChangeRefused => "change refused",
             Ignored::EarlyDeadline => "early deadline",
         })
     }
@@ -198,9 +239,6 @@ impl core::fmt::Display for Ignored {
 
 impl Raft {
     pub(crate) fn new(config: Config, log: Log, kept: Kept, now: Instant, prng: Prng) -> Raft {
-        let voters =
-            if log.mark().index > 0 { log.mark().voters.clone() } else { config.voters.clone() };
-        assert!(voters.contains(config.id), "{} is not among the voters {voters:?}", config.id);
         assert!(config.election.0 <= config.election.1, "election timeouts {:?}", config.election);
         assert!(config.heartbeat < config.election.0, "heartbeats rarer than elections");
         let mut raft = Raft {
@@ -208,7 +246,6 @@ impl Raft {
             vote: kept.vote,
             commit: log.mark().index,
             log,
-            voters,
             role: Role::Follower { leader: None, incoming: None },
             deadline: now,
             // A lease it helped to give before the crash may still run: it acts as if it had just heard.
@@ -216,6 +253,8 @@ impl Raft {
             heard: (kept.term > 0 && !config.planted.is(Mutant::ForgetPromise)).then_some(now),
             rest: Rest::default(),
             questions: Questions::new(&prng),
+            prefers_from: now,
+            rests_until: now,
             prng,
             told: (kept.term, None, false),
             kept,
@@ -284,23 +323,33 @@ impl Raft {
         self.log.bytes_after_mark()
     }
 
-    /// Who votes.
+    /// Who votes; while a change is under way, who will.
     pub fn voters(&self) -> &NodeSet {
-        &self.voters
+        &self.configuration().voters
     }
 
     /// How many voters, itself included, this replica has heard from within the longest election timeout:
     /// a leader from its followers, a follower from its leader.
     pub fn quorum_heard(&self, now: Instant) -> usize {
+        self.voters().overlap(&self.heard_lately(now))
+    }
+
+    /// Itself, and whom it has heard from within the longest election timeout.
+    pub(crate) fn heard_lately(&self, now: Instant) -> NodeSet {
         // While it is quiet, its host listens in its place.
         let recent = |at: Instant| self.rest.quiet || now.since(at) < self.config.election.1;
-        1 + match &self.role {
-            Role::Leader(leader) => leader.followers.values().filter(|p| recent(p.heard)).count(),
-            Role::Follower { leader: Some(_), .. } => usize::from(self.heard.is_some_and(recent)),
-            Role::Follower { leader: None, .. }
-            | Role::PreCandidate { .. }
-            | Role::Candidate { .. } => 0,
+        let mut heard = NodeSet::from_iter([self.config.id]);
+        match &self.role {
+            Role::Leader(leader) => {
+                let answered = leader.followers.iter().filter(|(_, p)| recent(p.heard));
+                heard = answered.map(|(id, _)| *id).chain(heard.iter()).collect();
+            }
+            Role::Follower { leader: Some(leader), .. } if self.heard.is_some_and(recent) => {
+                heard.insert(*leader);
+            }
+            Role::Follower { .. } | Role::PreCandidate { .. } | Role::Candidate { .. } => {}
         }
+        heard
     }
 
     /// The oldest record still needed, if any is.
@@ -313,12 +362,9 @@ impl Raft {
         self.ignored
     }
 
-    pub(crate) fn majority(&self) -> usize {
-        quorum::majority(self.voters.len())
-    }
-
+    /// All members but itself: whom a leader feeds.
     pub(crate) fn peers(&self) -> Vec<NodeId> {
-        self.voters.iter().filter(|id| *id != self.config.id).collect()
+        self.configuration().members().iter().filter(|id| *id != self.config.id).collect()
     }
 
     pub(crate) fn arm_election(&mut self, now: Instant) {
@@ -353,7 +399,7 @@ impl Raft {
             (self.term, self.vote),
             "hard state in memory only"
         );
-        assert!(self.vote.is_none_or(|v| self.voters.contains(v)), "a vote for a stranger");
+        assert!(self.log.configuration().0 <= last.index, "a configuration of no entry");
         match &self.role {
             Role::Follower { leader, incoming } => {
                 assert_ne!(*leader, Some(self.config.id), "a follower of itself");
@@ -361,11 +407,13 @@ impl Raft {
             }
             Role::PreCandidate { granted } => {
                 assert!(granted.contains(self.config.id), "it would vote for itself");
-                assert!(granted.len() < self.majority(), "it should have stood");
+                assert!(self.may_stand(), "who does not vote asks for votes");
+                assert!(!self.reached(granted), "it should have stood");
             }
             Role::Candidate { granted } => {
                 assert_eq!(self.vote, Some(self.config.id), "a candidate votes for itself");
-                assert!(granted.len() < self.majority(), "it should lead");
+                assert!(self.may_stand(), "who does not vote stands");
+                assert!(!self.reached(granted), "it should lead");
             }
             Role::Leader(leader) => self.check_leader(leader, last),
         }
@@ -383,9 +431,17 @@ impl Raft {
         assert_eq!(last.term, self.term, "a leader's log ends with its own term");
         assert!(leader.own <= last.index, "durable {} > last {}", leader.own, last.index);
         assert!(leader.noop <= last.index, "the no-op is gone");
-        assert_eq!(leader.followers.len() + 1, self.voters.len(), "progress of all but itself");
+        assert!(leader.followers.keys().copied().eq(self.peers()), "progress of all but itself");
+        let (since, in_force) = self.log.configuration();
+        assert!(in_force.is_valid(), "a leader of {in_force:?}");
+        if let Some(handover) = &leader.handover {
+            assert!(self.voters().contains(handover.to), "leadership for {}", handover.to);
+            assert!(!handover.told || leader.handed_over, "told to stand, and not remembered");
+        }
+        let decided = since <= self.commit && leader.noop <= self.commit;
+        let belongs = in_force.votes(self.config.id) || leader.handover.is_some();
+        assert!(belongs || !decided, "a removed leader goes on");
         for (id, progress) in &leader.followers {
-            assert!(*id != self.config.id && self.voters.contains(*id), "progress of {id}");
             let matched = progress.matched;
             assert!(matched <= last.index, "{id} matches {matched} > {}", last.index);
             match &progress.flow {

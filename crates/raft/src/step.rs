@@ -63,6 +63,11 @@ impl Raft {
                 self.on_chunk_loaded(now, to, (transfer, seq), mark, (bytes, last), out)
             }
             Request::Installed { mark } => self.on_installed(mark, out),
+            Request::Change { context, voters, learners } => {
+                self.on_change(now, context, voters, learners, out)
+            }
+            Request::Transfer { to } => self.on_transfer(now, to, out),
+            Request::StepDown => self.on_step_down(now, out),
             Request::GoQuiet => self.on_go_quiet(now, out),
             Request::PeerDown { peer } => self.on_peer_down(now, peer),
             Request::PeerUp { .. } => self.on_peer_up(),
@@ -95,7 +100,9 @@ impl Raft {
             Message::Heartbeat { commit, round, .. } => {
                 self.on_heartbeat(now, from, commit, round, out)
             }
-            Message::HeartbeatAck { round, .. } => self.on_heartbeat_ack(now, from, round, out),
+            Message::HeartbeatAck { round, priority, .. } => {
+                self.on_heartbeat_ack(now, from, (round, priority), out)
+            }
             Message::Commit { commit, .. } => self.on_commit(now, from, commit, out),
             Message::Chunk { transfer, mark, seq, bytes, last, .. } => {
                 self.on_chunk(now, from, (transfer, seq), mark, (bytes, last), out)
@@ -103,6 +110,7 @@ impl Raft {
             Message::ChunkAck { transfer, next, .. } => {
                 self.on_chunk_ack(now, from, transfer, next, out)
             }
+            Message::TimeoutNow { .. } => self.on_timeout_now(now, from, out),
             Message::ReadIndex { ticket, .. } => self.on_read_index(now, from, ticket, out),
             Message::ReadIndexReply { ticket, index, .. } => {
                 self.on_read_index_reply(now, from, ticket, index, out)
@@ -114,8 +122,9 @@ impl Raft {
         }
     }
 
-    /// What every message must pass first: a known sender, a plausible term, the current term. A later term is
-    /// adopted here (section 3.3), so that handlers see only messages of their own.
+    /// What every message must pass first: a plausible term, the current term; an answer, a member as its sender. A
+    /// leader or a candidate may be one of whom this log knows nothing yet (section 4.1). A later term is adopted here
+    /// (section 3.3), so that handlers see only messages of their own.
     fn admit(
         &mut self,
         now: Instant,
@@ -124,8 +133,9 @@ impl Raft {
         out: &mut Effects<Raft>,
     ) -> Handled {
         let (term, to_self) = (message.term(), from == self.config.id);
-        if !self.voters.contains(from) {
-            return Err(Ignored::NotAVoter);
+        let strange = !to_self && !self.configuration().contains(from);
+        if strange && message.is_answer() && !self.config.planted.is(Mutant::CountStrangersVote) {
+            return Err(Ignored::NotAMember);
         }
         if matches!(message, Message::Durable { .. } | Message::Voted { .. }) != to_self {
             return Err(Ignored::Malformed);
@@ -143,7 +153,9 @@ impl Raft {
         match message {
             // Their terms are proposals, not facts.
             Message::PreVote { .. } | Message::PreVoteReply { granted: true, .. } => Ok(()),
-            Message::Vote { .. } if self.leader_is_alive(now) => Err(Ignored::LeaderAlive),
+            Message::Vote { transfer: false, .. } if self.leader_is_alive(now) => {
+                Err(Ignored::LeaderAlive)
+            }
             _ => {
                 if term > self.term {
                     self.become_follower(now, term, out);
@@ -165,7 +177,8 @@ impl Raft {
             | Message::Heartbeat { .. }
             | Message::Commit { .. }
             | Message::Quiet { .. }
-            | Message::Chunk { .. } => {
+            | Message::Chunk { .. }
+            | Message::TimeoutNow { .. } => {
                 let hint = crate::LogId::default();
                 out.send(from, Message::AppendReject { term, prev: 0, hint });
             }

@@ -1,5 +1,6 @@
 //! Scripts (testdata), bytes (golden), small rules (units), and random worlds in which each planted bug is found.
 
+mod configuration;
 mod golden;
 mod language;
 mod leases;

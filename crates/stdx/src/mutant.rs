@@ -39,6 +39,22 @@ pub enum Mutant {
     AnswerToAnotherRead,
     /// raft: a quiet follower is not woken when its leader's node is silent or in a new life.
     PeerDownUnheard,
+    /// raft: a leader that its configuration has removed counts itself.
+    CountItselfRemoved,
+    /// raft: in a joint configuration a majority of the new half is enough.
+    CountNewHalfOnly,
+    /// raft: a configuration is in force only once it is committed.
+    ConfigurationWhenCommitted,
+    /// raft: truncation leaves a configuration in force whose entry it removed.
+    KeepTruncatedConfiguration,
+    /// raft: a learner's acknowledgement counts.
+    CountLearners,
+    /// raft: a vote counts whoever gave it.
+    CountStrangersVote,
+    /// raft: the target of a transfer is told to stand before it holds the leader's log.
+    TransferWithoutLog,
+    /// raft: a joint configuration is left before it is committed.
+    LeaveJointEarly,
     /// host: a batch that persisted nothing does not wait for the sync of the batch before it.
     OvertakeSync,
     /// host: `now` is the time from before the batch was taken.

@@ -2,6 +2,7 @@
 //!
 //! | file | what |
 //! | --- | --- |
+//! | `absent` | a field that a kind of a value does without |
 //! | `batch` | [`Batch`]: encoded records on their way to the log |
 //! | `codec` | [`Wire`]: how a value becomes bytes and back, bounds checked before anything is allocated |
 //! | `macros` | [`wire_struct!`] and [`wire_enum!`], which write `Wire`, kind and version bytes included |
@@ -14,6 +15,7 @@
 #![forbid(unsafe_code)]
 extern crate alloc;
 
+pub mod absent;
 mod batch;
 mod codec;
 pub mod frame;

@@ -35,6 +35,9 @@ pub(crate) struct Explore {
     /// Whether a request may be a read as well
     #[arg(long)]
     reads: bool,
+    /// Requests are changes of the members instead: the last node joins, becomes a voter, and node 1 is removed
+    #[arg(long, conflicts_with = "reads")]
+    changes: bool,
     /// How messages travel: in order on each link, or in any order (many more states)
     #[arg(long, default_value = "fifo")]
     network: Travel,
@@ -70,7 +73,8 @@ fn times() -> clap::builder::RangedI64ValueParser<u8> {
 
 pub(crate) fn run(args: &Explore) -> Result<ExitCode, Failure> {
     let Core::Raft = args.core;
-    let world = RaftWorld { nodes: args.nodes, reads: args.reads, planted: Planted::NONE };
+    let Explore { nodes, reads, changes, .. } = *args;
+    let world = RaftWorld { nodes, reads, changes, planted: Planted::NONE };
     let limits = Limits {
         states: args.states,
         depth: args.depth.unwrap_or(u32::MAX),

@@ -1,7 +1,9 @@
 //! Raft's words in scripts.
 
 use crate::state::{Flow, Role};
-use crate::{Config, Drift, Entry, Kind, LogId, Mark, Message, Output, Raft, Record, Request};
+use crate::{
+    Config, Configuration, Drift, Entry, Kind, LogId, Mark, Message, Output, Raft, Record, Request,
+};
 use protocol::{NodeId, NodeSet};
 use sim::script::Language;
 use std::format;
@@ -28,6 +30,7 @@ fn entry(entry: &Entry) -> String {
     match &entry.kind {
         Kind::Noop => format!("{place} noop"),
         Kind::Command(payload) => format!("{place} {}", bytes(payload)),
+        Kind::Config(members) => format!("{place} members {members}"),
     }
 }
 
@@ -44,20 +47,59 @@ fn number(word: &str) -> Result<u64, String> {
     word.parse().map_err(|_| format!("`{word}` is no number"))
 }
 
-fn mark(nodes: &NodeSet, word: &str) -> Result<Mark, String> {
+fn ids(word: &str) -> Result<NodeSet, String> {
+    word.split(',').map(|id| number(id).map(NodeId)).collect()
+}
+
+/// `1,2,3 learning 4`, or `2,3,4 from 1,2,3`.
+fn members(words: &[&str]) -> Result<Configuration, String> {
+    let [voters, rest @ ..] = words else { return Err("VOTERS".into()) };
+    let mut members = Configuration::of(ids(voters)?);
+    for pair in rest.chunks(2) {
+        match pair {
+            ["from", old] => members.outgoing = ids(old)?,
+            ["learning", learners] => members.learners = ids(learners)?,
+            _ => return Err(format!("`{}` is no part of a configuration", pair.join(" "))),
+        }
+    }
+    Ok(members)
+}
+
+/// `2/7`, and the members as of it unless they are all nodes.
+fn mark(nodes: &NodeSet, word: &str, of: &[&str]) -> Result<Mark, String> {
     let (term, index) = word.split_once('/').ok_or("TERM/INDEX")?;
-    Ok(Mark { term: number(term)?, index: number(index)?, voters: nodes.clone() })
+    let configuration = match of {
+        [] => Configuration::of(nodes.clone()),
+        ["of", words @ ..] => members(words)?,
+        _ => return Err(format!("`{}` after a mark", of.join(" "))),
+    };
+    Ok(Mark { term: number(term)?, index: number(index)?, configuration })
+}
+
+fn shown(mark: &Mark) -> String {
+    at(mark.term, mark.index)
 }
 
 impl Language for Words {
     type Core = Raft;
 
-    /// `one-by-one`: an AppendEntries carries one entry. `lease`: leases, with clocks that are 10 % off at most.
+    /// `one-by-one`: an AppendEntries carries one entry. `founded-by 1,2`: the others join later. `prefer 2,2,1`: each
+    /// mention of a node is one more for its priority. `lease`: leases, with clocks that are 10 % off at most.
     fn config(&self, id: NodeId, nodes: &NodeSet, options: &[String]) -> Config {
-        let has = |option: &str| options.iter().any(|given| given == option);
-        let max_append_bytes = if has("one-by-one") { 1 } else { 1 << 20 };
-        let lease = has("lease").then_some(Drift { ppm: 100_000 });
-        Config { keep_bytes: 0, max_append_bytes, lease, ..Config::new(id, nodes.clone()) }
+        let mut config = Config { keep_bytes: 0, ..Config::new(id, nodes.clone()) };
+        let options: Vec<&str> = options.iter().map(String::as_str).collect();
+        match options.as_slice() {
+            [] => {}
+            ["one-by-one"] => config.max_append_bytes = 1,
+            ["lease"] => config.lease = Some(Drift { ppm: 100_000 }),
+            ["founded-by", voters] => config.voters = ids(voters).expect("ids"),
+            ["prefer", wanted] => {
+                let mentions = wanted.split(',').filter(|word| *word == id.to_string());
+                config.priority = u8::try_from(mentions.count()).expect("a few");
+            }
+            _ => panic!("no such option: {options:?}"),
+        }
+        config
     }
 
     fn request(&self, nodes: &NodeSet, words: &[&str]) -> Result<Request, String> {
@@ -67,20 +109,30 @@ impl Language for Words {
             }
             ["read", context] => Request::Read { context: number(context)? },
             ["read-here", context] => Request::ReadHere { context: number(context)? },
-            ["compact", upto] => Request::Compact { mark: mark(nodes, upto)? },
-            ["installed", upto] => Request::Installed { mark: mark(nodes, upto)? },
             ["go-quiet"] => Request::GoQuiet,
             ["peer-down", peer] => Request::PeerDown { peer: NodeId(number(peer)?) },
             ["peer-up", peer] => Request::PeerUp { peer: NodeId(number(peer)?) },
+            ["change", to @ ..] => {
+                let Configuration { voters, learners, .. } = members(to)?;
+                Request::Change { context: 0, voters, learners }
+            }
+            ["transfer", to] => Request::Transfer { to: NodeId(number(to)?) },
+            ["step-down"] => Request::StepDown,
+            ["compact", upto, of @ ..] => Request::Compact { mark: mark(nodes, upto, of)? },
+            ["installed", upto, of @ ..] => Request::Installed { mark: mark(nodes, upto, of)? },
             ["unreachable", peer] => Request::Unreachable { peer: NodeId(number(peer)?) },
-            ["chunk", seq, payload, "of", upto, "for", to, "transfer", transfer, last @ ..] => {
+            ["chunk", seq, payload, "of", upto, "for", to, "transfer", transfer, rest @ ..] => {
+                let (last, of) = match rest {
+                    ["last", of @ ..] => (true, of),
+                    of => (false, of),
+                };
                 Request::Chunk {
                     to: NodeId(number(to)?),
                     transfer: number(transfer)?,
-                    mark: mark(nodes, upto)?,
+                    mark: mark(nodes, upto, of)?,
                     seq: number(seq)?,
                     bytes: payload.as_bytes().into(),
-                    last: *last == ["last"],
+                    last,
                 }
             }
             _ => return Err(format!("no such request: {}", words.join(" "))),
@@ -93,7 +145,10 @@ impl Language for Words {
             Message::PreVoteReply { term, granted } => {
                 format!("PreVoteReply t{term} {}", if *granted { "yes" } else { "no" })
             }
-            Message::Vote { term, last } => format!("Vote t{term} log ends {}", id(*last)),
+            Message::Vote { term, last, transfer } => {
+                let transfer = if *transfer { " (transfer)" } else { "" };
+                format!("Vote t{term} log ends {}{transfer}", id(*last))
+            }
             Message::VoteReply { term, granted } => {
                 format!("VoteReply t{term} {}", if *granted { "yes" } else { "no" })
             }
@@ -107,17 +162,21 @@ impl Language for Words {
             Message::Heartbeat { term, commit, round } => {
                 format!("Heartbeat t{term} round {round} commit {commit}")
             }
-            Message::HeartbeatAck { term, round } => format!("HeartbeatAck t{term} round {round}"),
+            Message::HeartbeatAck { term, round, priority } => {
+                let wish = if *priority == 0 { "".into() } else { format!(" priority {priority}") };
+                format!("HeartbeatAck t{term} round {round}{wish}")
+            }
             Message::Commit { term, commit } => format!("Commit t{term} {commit}"),
             Message::Chunk { term, transfer, mark, seq, bytes: chunk, last } => format!(
                 "Chunk t{term} transfer {transfer} of {} #{seq} `{}`{}",
-                at(mark.term, mark.index),
+                shown(mark),
                 bytes(chunk),
                 if *last { " last" } else { "" }
             ),
             Message::ChunkAck { term, transfer, next } => {
                 format!("ChunkAck t{term} transfer {transfer} next {next}")
             }
+            Message::TimeoutNow { term } => format!("TimeoutNow t{term}"),
             Message::ReadIndex { term, .. } => format!("ReadIndex t{term}"),
             Message::ReadIndexReply { term, index, .. } => {
                 format!("ReadIndexReply t{term} index {index}")
@@ -135,7 +194,7 @@ impl Language for Words {
             Record::Entries { entries: new } => entries(new),
             Record::Mark { mark, keeps_suffix, .. } => {
                 let suffix = if *keeps_suffix { "keeping" } else { "dropping" };
-                format!("mark {} {suffix} what follows", at(mark.term, mark.index))
+                format!("mark {} {suffix} what follows", shown(mark))
             }
         }
     }
@@ -144,6 +203,7 @@ impl Language for Words {
         match output {
             Output::Appended { term, index, .. } => format!("appended {}", at(*term, *index)),
             Output::Refused { leader, .. } => format!("refused, {} leads", who(*leader)),
+            Output::ChangeRefused { reason, .. } => format!("change refused: {reason}"),
             Output::Committed { entries: new } => format!("committed {}", entries(new)),
             Output::ReadReady { context, index } => format!("read {context} ready at {index}"),
             Output::ReadRefused { context, leader } => {
@@ -155,12 +215,12 @@ impl Language for Words {
             Output::TransferOver { to, transfer } => format!("transfer {transfer} to {to} over"),
             Output::Chunk { from, mark, seq, bytes: chunk, last } => format!(
                 "chunk {seq} of {} from {from} `{}`{}",
-                at(mark.term, mark.index),
+                shown(mark),
                 bytes(chunk),
                 if *last { " last" } else { "" }
             ),
-            Output::Install { mark } => format!("install {}", at(mark.term, mark.index)),
-            Output::Discard { mark } => format!("discard {}", at(mark.term, mark.index)),
+            Output::Install { mark } => format!("install {}", shown(mark)),
+            Output::Discard { mark } => format!("discard {}", shown(mark)),
             Output::Leader { term, leader, .. } => format!("term {term}, {} leads", who(*leader)),
         }
     }
@@ -184,8 +244,10 @@ impl Language for Words {
         };
         let log: Vec<Entry> = core.log.entries().cloned().collect();
         let (term, commit, mark) = (core.term, core.commit, core.mark());
-        let mark = if mark.index == 0 { String::new() } else { at(mark.term, mark.index) + " | " };
-        format!("t{term} {role} commit {commit} log {mark}{}", entries(&log))
+        let mark = if mark.index == 0 { String::new() } else { shown(mark) + " | " };
+        let members = core.configuration();
+        let of = if members.is_plain() { String::new() } else { format!(" of {members}") };
+        format!("t{term} {role}{of} commit {commit} log {mark}{}", entries(&log))
     }
 
     fn ignored(&self, core: &Raft) -> Option<String> {

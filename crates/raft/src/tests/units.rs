@@ -1,7 +1,10 @@
 //! Small rules, one at a time, on a core without a host.
 
 use crate::state::Flow;
-use crate::{Config, Entry, Ignored, Kind, LogId, Mark, Message, Output, Raft, Record, Request};
+use crate::{
+    Config, Configuration, Entry, Ignored, Kind, LogId, Mark, Message, Output, Raft, Record,
+    Refusal, Request,
+};
 use protocol::{Effects, Input, Instant, NodeId, NodeSet, Now, Position, Prng, Protocol};
 use std::time::Duration;
 use std::vec::Vec;
@@ -12,6 +15,10 @@ const PEER: NodeId = NodeId(2);
 
 fn voters(count: u64) -> NodeSet {
     (1..=count).map(NodeId).collect()
+}
+
+fn members(count: u64) -> Configuration {
+    Configuration::of(voters(count))
 }
 
 fn at(millis: u64) -> Now {
@@ -113,7 +120,7 @@ fn a_recovered_core_is_the_one_that_crashed() {
     for context in 0..10 {
         bench.propose(context);
     }
-    let mark = Mark { index: 6, term: 1, voters: voters(1) };
+    let mark = Mark { index: 6, term: 1, configuration: members(1) };
     bench.step(at(1000), Input::Request(Request::Compact { mark: mark.clone() }));
     assert!(bench.log.len() < 9, "records before the mark are released: {:?}", bench.log);
     assert_eq!(Some(bench.log[0].0), bench.core.oldest_record());
@@ -139,14 +146,14 @@ fn reads_share_a_round_and_only_later_answers_count() {
     assert_eq!(rounds(&bench), 1, "one round for both, after the no-op: {:?}", bench.sent);
     bench.step(at(1000), Input::Request(Request::Read { context: 3 }));
     assert_eq!(rounds(&bench), 1, "a read that comes later waits for the next round");
-    bench.hear(PEER, Message::HeartbeatAck { term: 1, round: 1 });
+    bench.hear(PEER, Message::HeartbeatAck { term: 1, round: 1, priority: 0 });
     assert!(bench.outputs.contains(&Output::ReadReady { context: 2, index: 1 }));
     assert!(!bench.outputs.contains(&Output::ReadReady { context: 3, index: 1 }));
     assert_eq!(
-        bench.hear(PEER, Message::HeartbeatAck { term: 1, round: 9 }),
+        bench.hear(PEER, Message::HeartbeatAck { term: 1, round: 9, priority: 0 }),
         Some(Ignored::Malformed)
     );
-    bench.hear(PEER, Message::HeartbeatAck { term: 1, round: 2 });
+    bench.hear(PEER, Message::HeartbeatAck { term: 1, round: 2, priority: 0 });
     assert!(bench.outputs.contains(&Output::ReadReady { context: 3, index: 1 }));
 }
 
@@ -190,7 +197,8 @@ fn a_vote_is_refused_to_a_shorter_log_and_while_a_leader_lives() {
         commit: 0,
     };
     bench.hear(PEER, append);
-    let vote = |term, index| Message::Vote { term, last: LogId { term: 1, index } };
+    let vote =
+        |term, index| Message::Vote { term, last: LogId { term: 1, index }, transfer: false };
     assert_eq!(bench.hear(NodeId(3), vote(2, 9)), Some(Ignored::LeaderAlive));
     assert_eq!(bench.core.term(), 1, "and its term is not adopted");
     let later = at(300);
@@ -216,7 +224,7 @@ fn entries_in_flight_forgotten_by_a_host_are_probed_for() {
     assert!(matches!(progress.flow, Flow::Probe { next: 2, .. }));
     bench.sent.clear();
     bench.step(at(1050), Input::Deadline);
-    let message = Message::HeartbeatAck { term: 1, round: 1 };
+    let message = Message::HeartbeatAck { term: 1, round: 1, priority: 0 };
     bench.step(at(1051), Input::Message { from: PEER, message });
     assert!(bench.sent.iter().any(|(_, m)| matches!(m, Message::Append { .. })));
 }
@@ -227,7 +235,7 @@ fn a_snapshot_keeps_a_suffix_that_both_logs_hold() {
     let entries = vec![entry(1, 1), entry(1, 2), entry(1, 3)];
     let prev = LogId::default();
     bench.hear(PEER, Message::Append { term: 1, prev, entries, commit: 0 });
-    let mark = |term| Mark { index: 2, term, voters: voters(3) };
+    let mark = |term| Mark { index: 2, term, configuration: members(3) };
     let mut other = Bench::from(3, bench.log.clone());
     bench.step(at(0), Input::Request(Request::Installed { mark: mark(1) }));
     assert_eq!((bench.core.last_index(), bench.core.commit_index()), (3, 2));
@@ -257,7 +265,7 @@ fn a_follower_commits_no_further_than_it_is_known_to_match() {
 #[test]
 fn a_chunk_out_of_order_starts_the_transfer_over() {
     let mut bench = Bench::new(3);
-    let mark = Mark { index: 9, term: 1, voters: voters(3) };
+    let mark = Mark { index: 9, term: 1, configuration: members(3) };
     for seq in [0, 2] {
         let bytes = b"z".as_slice().into();
         let mark = mark.clone();
@@ -277,7 +285,7 @@ fn a_snapshot_that_came_too_late_is_followed_by_another() {
         bench.propose(context);
     }
     bench.hear(PEER, Message::AppendAck { term: 1, matched: 3 });
-    let mark = |index| Mark { index, term: 1, voters: voters(2) };
+    let mark = |index| Mark { index, term: 1, configuration: members(2) };
     bench.step(at(1000), Input::Request(Request::Compact { mark: mark(2) }));
     // As if the follower had been found to need the snapshot up to 2.
     let progress = bench.core.leader_mut().expect("it leads").followers.get_mut(&PEER);
@@ -310,16 +318,26 @@ fn nothing_a_peer_says_panics() {
             };
             let mut n = || number(&mut prng);
             let (term, prev, hint) = (n() % 8, LogId { term: n(), index: n() }, n());
-            let mark = Mark { index: n(), term: n(), voters: voters(3) };
+            let some = Configuration {
+                voters: voters(n() % 4),
+                outgoing: voters(n() % 3),
+                learners: [NodeId(n() % 6)].into_iter().collect(),
+            };
+            let configuration = if n() % 2 == 0 { members(3) } else { some.clone() };
+            let mark = Mark { index: n(), term: n(), configuration };
             let entries = (0..n() % 3)
-                .map(|i| Entry { index: prev.index.wrapping_add(i + 1), ..entry(n() % 4, 0) })
+                .map(|i| Entry {
+                    index: prev.index.wrapping_add(i + 1),
+                    term: n() % 4,
+                    kind: if n() % 3 == 0 { Kind::Config(some.clone()) } else { Kind::Noop },
+                })
                 .collect();
             let bytes: stdx::Bytes = b"z".as_slice().into();
             let (commit, last) = (n(), prev);
-            let message = match n() % 12 {
+            let message = match n() % 14 {
                 0 => Message::PreVote { term: n(), last },
                 1 => Message::PreVoteReply { term, granted: n() % 2 == 0 },
-                2 => Message::Vote { term, last },
+                2 => Message::Vote { term, last, transfer: n() % 2 == 0 },
                 3 => Message::VoteReply { term, granted: false },
                 4 | 5 => Message::Append { term, prev, entries, commit },
                 6 => Message::AppendAck { term, matched: n() },
@@ -329,7 +347,8 @@ fn nothing_a_peer_says_panics() {
                     hint: LogId { term: n(), index: hint },
                 },
                 8 => Message::Heartbeat { term, commit, round: n() },
-                9 => Message::HeartbeatAck { term, round: n() },
+                9 => Message::HeartbeatAck { term, round: n(), priority: 1 },
+                12 => Message::TimeoutNow { term },
                 10 => Message::Chunk {
                     term,
                     transfer: n(),
@@ -344,7 +363,111 @@ fn nothing_a_peer_says_panics() {
             let now = Now { mono: at(0).mono + Duration::from_millis(step * 7), ..Now::default() };
             bench.step(now, Input::Message { from, message });
             bench.step(now, Input::Deadline);
-            bench.step(now, Input::Request(Request::Compact { mark }));
+            let Configuration { voters, learners, .. } = some;
+            let request = match step % 4 {
+                0 => Request::Change { context: step, voters, learners },
+                1 => Request::Transfer { to: from },
+                2 => Request::StepDown,
+                _ => Request::Compact { mark },
+            };
+            bench.step(now, Input::Request(request));
         }
     }
+}
+
+fn change(to: u64, learners: &[u64]) -> Request {
+    let learners = learners.iter().copied().map(NodeId).collect();
+    Request::Change { context: 5, voters: voters(to), learners }
+}
+
+fn refused(bench: &Bench) -> Option<Refusal> {
+    match bench.outputs.last() {
+        Some(Output::ChangeRefused { context: 5, reason }) => Some(*reason),
+        _ => None,
+    }
+}
+
+#[test]
+fn a_change_is_refused_by_name() {
+    let mut bench = Bench::new(2);
+    let ask = |bench: &mut Bench, request| {
+        bench.step(at(1000), Input::Request(request));
+        refused(bench)
+    };
+    assert_eq!(ask(&mut bench, change(3, &[])), Some(Refusal::NotLeading(None)));
+    let mut bench = Bench::leader();
+    assert_eq!(ask(&mut bench, change(1, &[])), Some(Refusal::TermNotCommitted));
+    bench.hear(PEER, Message::AppendAck { term: 1, matched: 1 });
+    assert_eq!(ask(&mut bench, change(0, &[2])), Some(Refusal::NoVoters));
+    assert_eq!(ask(&mut bench, change(2, &[2])), Some(Refusal::VoterAndLearner(PEER)));
+    assert_eq!(ask(&mut bench, change(2, &[])), Some(Refusal::Unchanged));
+    assert_eq!(ask(&mut bench, change(3, &[])), Some(Refusal::NotCaughtUp(NodeId(3))));
+    assert_eq!(ask(&mut bench, change(2, &[3])), None);
+    assert_eq!(ask(&mut bench, change(1, &[])), Some(Refusal::Underway));
+    bench.hear(PEER, Message::AppendAck { term: 1, matched: 2 });
+    assert!(bench.core.is_settled(), "learners need no joint step");
+    assert_eq!(ask(&mut bench, change(3, &[])), Some(Refusal::NotCaughtUp(NodeId(3))));
+    bench.hear(NodeId(3), Message::AppendAck { term: 1, matched: 2 });
+    bench.step(at(1000), Input::Request(Request::Transfer { to: PEER }));
+    assert_eq!(ask(&mut bench, change(3, &[])), Some(Refusal::HandingOver));
+}
+
+/// Rounds of replication (section 4.2.1): a slow one does not count, and one that lasts too long takes it back.
+#[test]
+fn a_learner_has_caught_up_when_a_round_was_short() {
+    let mut bench = Bench::leader();
+    bench.hear(PEER, Message::AppendAck { term: 1, matched: 1 });
+    bench.step(at(1000), Input::Request(change(2, &[3])));
+    let learner = NodeId(3);
+    let caught_up = |bench: &Bench, millis| bench.core.is_caught_up(at(millis).mono, learner);
+    let ack = |bench: &mut Bench, millis, matched| {
+        let message = Message::AppendAck { term: 1, matched };
+        bench.step(at(millis), Input::Message { from: learner, message });
+    };
+    ack(&mut bench, 1400, 2);
+    assert!(!caught_up(&bench, 1400), "that round took 400 ms");
+    ack(&mut bench, 1450, 2);
+    assert!(caught_up(&bench, 1450) && caught_up(&bench, 2000));
+    assert!(!caught_up(&bench, 2050), "it has been silent for an election timeout");
+    ack(&mut bench, 2060, 2);
+    bench.step(
+        at(2060),
+        Input::Request(Request::Propose { context: 0, payload: b"x".as_slice().into() }),
+    );
+    ack(&mut bench, 2070, 2);
+    assert!(caught_up(&bench, 2300), "a round of 240 ms so far");
+    assert!(!caught_up(&bench, 2400), "a round of 330 ms, and it has not ended");
+}
+
+#[test]
+fn who_was_told_to_stand_ends_every_lease_of_the_term() {
+    let mut bench = Bench::leader();
+    bench.hear(PEER, Message::AppendAck { term: 1, matched: 1 });
+    bench.step(at(1000), Input::Request(Request::Transfer { to: PEER }));
+    assert!(bench.sent.contains(&(PEER, Message::TimeoutNow { term: 1 })));
+    assert_eq!(bench.propose(1), Some(Ignored::HandingOver));
+    bench.hear(PEER, Message::HeartbeatAck { term: 1, round: 0, priority: 0 });
+    bench.step(at(1400), Input::Deadline);
+    let leader = bench.core.leader_mut().expect("the transfer was given up");
+    assert!(leader.handover.is_none() && leader.handed_over);
+    assert_eq!(bench.propose(2), None);
+}
+
+#[test]
+fn a_replica_that_joins_neither_stands_nor_compacts_before_it_knows_the_members() {
+    let config = Config { keep_bytes: 0, ..Config::new(ME, NodeSet::new()) };
+    let core = Raft::recover(config, at(0), Prng::new(1), core::iter::empty());
+    let mut bench = Bench { core, ..Bench::new(1) };
+    bench.step(at(9000), Input::Deadline);
+    assert_eq!((bench.core.term(), bench.sent.len()), (0, 0));
+    let prev = LogId::default();
+    bench.hear(PEER, Message::Append { term: 1, prev, entries: vec![entry(1, 1)], commit: 1 });
+    let mark = Mark { index: 1, term: 1, configuration: Configuration::default() };
+    let compacted = bench.step(at(0), Input::Request(Request::Compact { mark }));
+    assert_eq!(compacted, Some(Ignored::Malformed));
+    let kind = Kind::Config(Configuration { learners: [ME].into_iter().collect(), ..members(0) });
+    let absurd = vec![Entry { kind, ..entry(1, 2) }];
+    let prev = LogId { term: 1, index: 1 };
+    let heard = bench.hear(PEER, Message::Append { term: 1, prev, entries: absurd, commit: 1 });
+    assert_eq!(heard, Some(Ignored::Malformed), "a configuration in which nobody votes");
 }

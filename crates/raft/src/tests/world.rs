@@ -1,7 +1,7 @@
 //! Random worlds: loss, duplication, reordering, crashes that lose what was not synced. What figure 3.2 of the thesis
 //! promises is checked after every event.
 
-use crate::{Config, Inflight, Kind, Mark, Message, Output, Raft, Request};
+use crate::{Config, Configuration, Inflight, Kind, Mark, Message, Output, Raft, Request};
 use protocol::{Mutant, NodeId, NodeSet, Planted, Prng};
 use sim::script::{Event, World};
 use std::collections::BTreeMap;
@@ -26,13 +26,41 @@ pub(super) struct Seen {
     pub compactions: u64,
     pub lost_records: u64,
     pub restarts: u64,
+    /// Changes that were begun, and refused; joint configurations committed; elections for a leader that asked for it;
+    /// leaders that their configuration removed.
+    pub changes: u64,
+    pub refused: u64,
+    pub joint: u64,
+    pub handed_over: u64,
+    pub removed: u64,
+}
+
+impl Seen {
+    fn add(&mut self, other: &Seen) {
+        self.elections += other.elections;
+        self.committed += other.committed;
+        self.reads += other.reads;
+        self.truncated += other.truncated;
+        self.installed += other.installed;
+        self.compactions += other.compactions;
+        self.lost_records += other.lost_records;
+        self.restarts += other.restarts;
+        self.changes += other.changes;
+        self.refused += other.refused;
+        self.joint += other.joint;
+        self.handed_over += other.handed_over;
+        self.removed += other.removed;
+    }
 }
 
 pub(super) struct Trial {
     world: World<Raft>,
     prng: Prng,
     nodes: Vec<NodeId>,
+    founders: NodeSet,
     faults: bool,
+    /// Whether members change.
+    changes: bool,
     mood: Mood,
     chain: Vec<Fixed>,
     leaders: BTreeMap<u64, NodeId>,
@@ -100,14 +128,18 @@ impl Mood {
 }
 
 impl Trial {
-    pub(super) fn new(seed: u64, faults: bool, planted: Planted) -> Trial {
+    pub(super) fn new(seed: u64, sort: Sort, planted: Planted) -> Trial {
+        let Sort { faults, changes } = sort;
         let mut prng = Prng::new(seed);
-        let nodes: Vec<NodeId> = (1..=*prng.pick(&[3, 3, 5])).map(NodeId).collect();
+        let founders: NodeSet = (1..=*prng.pick(&[3, 3, 5])).map(NodeId).collect();
+        let spare = if changes { 2 } else { 0 };
+        let nodes: Vec<NodeId> = (1..=founders.len() as u64 + spare).map(NodeId).collect();
         let voters: NodeSet = nodes.iter().copied().collect();
         let inflight = Inflight { messages: 1 + prng.index(4), bytes: 200 };
         let (append, keep) = (*prng.pick(&[1, 1, 100, 1000]), *prng.pick(&[0, 100]));
-        let all = voters.clone();
-        let configure = move |id| Config {
+        let all = founders.clone();
+        let configure = move |id: NodeId| Config {
+            priority: if changes { u8::try_from(id.0 % 3).expect("small") } else { 0 },
             max_append_bytes: append,
             max_inflight: inflight,
             keep_bytes: keep,
@@ -118,7 +150,9 @@ impl Trial {
         Trial {
             mood: Mood::new(&mut prng, faults),
             world,
+            founders,
             faults,
+            changes,
             chain: Vec::new(),
             leaders: BTreeMap::new(),
             applied: nodes.iter().map(|id| (*id, 0)).collect(),
@@ -248,7 +282,9 @@ impl Trial {
         let node = *self.prng.pick(if anyone { &self.nodes } else { &leaders });
         self.contexts += 1;
         let context = self.contexts;
-        if self.prng.chance(1, 2) {
+        if self.changes && self.prng.chance(1, 5) {
+            self.reorganize(node, context);
+        } else if self.prng.chance(1, 2) {
             let burst = if self.prng.chance(1, 8) { 8 } else { 1 };
             for _ in 0..burst {
                 let payload = context.to_le_bytes().as_slice().into();
@@ -257,6 +293,68 @@ impl Trial {
         } else {
             self.reads.insert(context, (node, self.chain.len() as u64));
             self.world.request(node, Request::Read { context });
+        }
+    }
+
+    /// Asks for another set of members, or another leader.
+    fn reorganize(&mut self, node: NodeId, context: u64) {
+        let Some(core) = self.world.core(node) else { return };
+        let Configuration { voters, learners, .. } = core.configuration().clone();
+        let last = core.last_index();
+        let others: NodeSet = self.nodes.iter().copied().filter(|id| *id != node).collect();
+        let some = |prng: &mut Prng, from: &[NodeId]| -> NodeSet {
+            from.iter().copied().filter(|_| prng.chance(2, 3)).collect()
+        };
+        let members: Vec<NodeId> = voters.iter().chain(learners.iter()).collect();
+        let request = match self.prng.below(8) {
+            0..3 => {
+                let strangers: Vec<NodeId> =
+                    self.nodes.iter().copied().filter(|id| !members.contains(id)).collect();
+                let joining = some(&mut self.prng, &strangers);
+                let learners = learners.iter().chain(joining.iter()).collect();
+                Request::Change { context, voters, learners }
+            }
+            3..6 => {
+                let voters = some(&mut self.prng, &members);
+                let rest: Vec<NodeId> =
+                    members.iter().copied().filter(|id| !voters.contains(*id)).collect();
+                let learners = some(&mut self.prng, &rest);
+                Request::Change { context, voters, learners }
+            }
+            6 => {
+                // Without faults, nobody who would not win.
+                let ready = |id: &NodeId| {
+                    self.world.core(*id).is_some_and(|core| core.last_index() == last)
+                };
+                let heirs: Vec<NodeId> =
+                    others.iter().filter(|id| self.faults || ready(id)).collect();
+                let Some(to) = heirs.first() else { return };
+                let to = if self.faults { *self.prng.pick(&heirs) } else { *to };
+                Request::Transfer { to }
+            }
+            _ => Request::StepDown,
+        };
+        self.world.request(node, request);
+    }
+
+    /// The members as of a committed entry, by what was committed.
+    fn members_at(&self, index: u64) -> Configuration {
+        let upto = usize::try_from(index).expect("small");
+        let brought = self.chain[..upto].iter().rev().find_map(|fixed| match &fixed.kind {
+            Kind::Config(members) => Some(members.clone()),
+            Kind::Noop | Kind::Command(_) => None,
+        });
+        brought.unwrap_or_else(|| Configuration::of(self.founders.clone()))
+    }
+
+    /// Whoever is told to stand holds all that its leader has.
+    fn told_to_stand(&self, from: NodeId, to: NodeId) {
+        let (Some(leader), Some(heir)) = (self.world.core(from), self.world.core(to)) else {
+            return;
+        };
+        if leader.is_leading() && heir.term() == leader.term() {
+            let last = leader.last_index();
+            assert_eq!(heir.term_at(last), leader.term_at(last), "{to} shall lead without {last}");
         }
     }
 
@@ -278,8 +376,8 @@ impl Trial {
 
     fn mark(&self, index: u64) -> Mark {
         let at = usize::try_from(index).expect("small") - 1;
-        let voters = self.nodes.iter().copied().collect();
-        Mark { index, term: self.chain[at].term, voters }
+        let configuration = self.members_at(index);
+        Mark { index, term: self.chain[at].term, configuration }
     }
 
     fn compact(&mut self, node: NodeId) {
@@ -298,7 +396,14 @@ impl Trial {
                 match event {
                     Event::Output(node, output) => self.output(node, output),
                     Event::Crashed(_, lost) => self.seen.lost_records += lost as u64,
-                    Event::Sent(from, to, message) => self.remember(from, to, message),
+                    Event::Sent(from, to, message) => {
+                        match message {
+                            Message::TimeoutNow { .. } => self.told_to_stand(from, to),
+                            Message::Vote { transfer: true, .. } => self.seen.handed_over += 1,
+                            _ => {}
+                        }
+                        self.remember(from, to, message);
+                    }
                     Event::Delivered(..)
                     | Event::Dropped(..)
                     | Event::Wrote(..)
@@ -351,6 +456,7 @@ impl Trial {
                 assert!(before < Some(mark.index), "a snapshot took {node} backwards");
                 self.seen.installed += 1;
             }
+            Output::ChangeRefused { .. } => self.seen.refused += 1,
             Output::Appended { .. }
             | Output::Refused { .. }
             | Output::TransferOver { .. }
@@ -368,6 +474,14 @@ impl Trial {
             assert_eq!(entry.index, *applied + 1, "{node} committed out of order");
             *applied = entry.index;
             let at = usize::try_from(entry.index).expect("small") - 1;
+            if let Kind::Config(members) = &entry.kind
+                && at == self.chain.len()
+            {
+                self.seen.changes += u64::from(!members.is_joint());
+                self.seen.joint += u64::from(members.is_joint());
+                let leads = self.world.core(node).is_some_and(Raft::is_leading);
+                self.seen.removed += u64::from(leads && !members.contains(node));
+            }
             if at == self.chain.len() {
                 self.chain.push(Fixed { term: entry.term, kind: entry.kind, told_in });
                 self.seen.committed += 1;
@@ -416,6 +530,13 @@ impl Trial {
         }
     }
 
+    /// Whether the group's members, as they are decided, have applied up to `goal`.
+    fn members_have(&self, goal: u64) -> bool {
+        let members = self.members_at(self.chain.len() as u64);
+        let have = |id: NodeId| self.applied[&id] >= goal;
+        !members.is_joint() && members.members().iter().all(have)
+    }
+
     fn heal(&mut self) {
         for node in self.nodes.clone() {
             self.restart(node);
@@ -440,7 +561,7 @@ impl Trial {
             }
             self.time();
             self.judge();
-            if self.applied.values().all(|applied| *applied >= goal) {
+            if self.applied.values().max() >= Some(&goal) && self.members_have(goal) {
                 self.logs_match();
                 return;
             }
@@ -449,23 +570,24 @@ impl Trial {
     }
 }
 
-pub(super) fn run(seed: u64, faults: bool, planted: Planted) -> Seen {
-    Trial::new(seed, faults, planted).run(if faults { 4000 } else { 6000 })
+/// What kind of world a seed is for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sort {
+    /// Messages are lost, nodes crash, clocks run ahead.
+    pub faults: bool,
+    /// Members change and leaders hand over.
+    pub changes: bool,
+}
+
+pub(super) fn run(seed: u64, sort: Sort, planted: Planted) -> Seen {
+    Trial::new(seed, sort, planted).run(if sort.faults { 4000 } else { 6000 })
 }
 
 #[test]
 fn random_worlds_are_safe_and_recover() {
     let mut sum = Seen::default();
     for seed in 0..300 {
-        let seen = run(seed, true, Planted::NONE);
-        sum.elections += seen.elections;
-        sum.committed += seen.committed;
-        sum.reads += seen.reads;
-        sum.truncated += seen.truncated;
-        sum.installed += seen.installed;
-        sum.compactions += seen.compactions;
-        sum.lost_records += seen.lost_records;
-        sum.restarts += seen.restarts;
+        sum.add(&run(seed, Sort { faults: true, changes: false }, Planted::NONE));
     }
     assert!(sum.elections > 300 && sum.committed > 3000 && sum.reads > 300, "{sum:?}");
     assert!(sum.truncated > 20 && sum.installed > 20 && sum.compactions > 300, "{sum:?}");
@@ -473,9 +595,22 @@ fn random_worlds_are_safe_and_recover() {
 }
 
 #[test]
+fn groups_whose_members_change_are_safe_and_recover() {
+    let mut sum = Seen::default();
+    for seed in 0..400 {
+        let faults = seed % 4 > 0;
+        sum.add(&run(seed, Sort { faults, changes: true }, Planted::NONE));
+    }
+    assert!(sum.changes > 600 && sum.joint > 300 && sum.refused > 300, "{sum:?}");
+    assert!(sum.handed_over > 100 && sum.removed > 30, "{sum:?}");
+    assert!(sum.truncated > 20 && sum.installed > 20 && sum.lost_records > 100, "{sum:?}");
+}
+
+#[test]
 fn equal_seeds_give_equal_runs() {
     let digest = |seed| {
-        let mut trial = Trial::new(seed, true, Planted::NONE);
+        let sort = Sort { faults: true, changes: true };
+        let mut trial = Trial::new(seed, sort, Planted::NONE);
         let mut into = protocol::Digest::default();
         for _ in 0..1000 {
             trial.act();
@@ -492,13 +627,22 @@ fn equal_seeds_give_equal_runs() {
     assert_ne!(digest(7), digest(8));
 }
 
-pub(super) const MUTANTS: [Mutant; 8] = [
-    Mutant::VoteTwice,
-    Mutant::ForgetVote,
-    Mutant::AckBeforeSync,
-    Mutant::CommitEarlierTerm,
-    Mutant::ReadWithoutQuorum,
-    Mutant::ReadBeforeNoop,
-    Mutant::TruncateCommitted,
-    Mutant::CountStaleAck,
+/// Bugs, and whether worlds whose members change are needed to find them.
+pub(super) const MUTANTS: [(Mutant, bool); 16] = [
+    (Mutant::VoteTwice, false),
+    (Mutant::ForgetVote, false),
+    (Mutant::AckBeforeSync, false),
+    (Mutant::CommitEarlierTerm, false),
+    (Mutant::ReadWithoutQuorum, false),
+    (Mutant::ReadBeforeNoop, false),
+    (Mutant::TruncateCommitted, false),
+    (Mutant::CountStaleAck, false),
+    (Mutant::CountItselfRemoved, true),
+    (Mutant::CountNewHalfOnly, true),
+    (Mutant::ConfigurationWhenCommitted, true),
+    (Mutant::KeepTruncatedConfiguration, true),
+    (Mutant::CountLearners, true),
+    (Mutant::CountStrangersVote, true),
+    (Mutant::TransferWithoutLog, true),
+    (Mutant::LeaveJointEarly, true),
 ];

@@ -14,6 +14,9 @@ pub struct RaftWorld {
     pub nodes: u64,
     /// Whether leaders are asked to read as well.
     pub reads: bool,
+    /// Whether leaders are asked to change the members instead, from three to four to three: the last node joins as
+    /// a learner, becomes a voter, and node 1 is removed.
+    pub changes: bool,
     /// A named bug, for tests.
     pub planted: Planted,
 }
@@ -35,11 +38,39 @@ pub struct Told {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Fixed {
     term: u64,
-    /// None for a no-op.
-    payload: Option<Vec<u8>>,
+    /// What the entry holds, as it is written.
+    holds: Vec<u8>,
+    what: What,
     /// The term of who first said so.
     told_in: u64,
 }
+
+/// What an entry is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum What {
+    Noop,
+    Command,
+    /// Of members: whether node 1 is one of them, and whether they are joint.
+    Members {
+        first: bool,
+        joint: bool,
+    },
+}
+
+impl What {
+    fn of(kind: &Kind) -> What {
+        match kind {
+            Kind::Noop => What::Noop,
+            Kind::Command(_) => What::Command,
+            Kind::Config(members) => {
+                What::Members { first: members.contains(FIRST), joint: members.is_joint() }
+            }
+        }
+    }
+}
+
+/// The node that a change of members removes in the end.
+const FIRST: NodeId = NodeId(1);
 
 impl Told {
     /// State machine safety: each index once a life, in order, and the same everywhere.
@@ -50,14 +81,11 @@ impl Told {
                 return Err(format!("state machine safety: {node:?} skips to {index}"));
             }
             *applied = *index;
-            let payload = match kind {
-                Kind::Noop => None,
-                Kind::Command(payload) => Some(payload.to_vec()),
-            };
+            let (holds, what) = (wire::encode(kind), What::of(kind));
             let at = usize::try_from(*index).expect("few entries") - 1;
             match self.chain.get(at) {
-                None => self.chain.push(Fixed { term: *term, payload, told_in }),
-                Some(fixed) if fixed.term == *term && fixed.payload == payload => {}
+                None => self.chain.push(Fixed { term: *term, holds, what, told_in }),
+                Some(fixed) if fixed.term == *term && fixed.holds == holds => {}
                 Some(_) => {
                     return Err(format!("state machine safety: {node:?} differs at {index}"));
                 }
@@ -90,6 +118,7 @@ impl Told {
             Output::Leader { leading: false, .. }
             | Output::Appended { .. }
             | Output::Refused { .. }
+            | Output::ChangeRefused { .. }
             | Output::NeedChunk { .. }
             | Output::TransferOver { .. }
             | Output::Chunk { .. }
@@ -112,7 +141,7 @@ impl Model for RaftWorld {
         // differ only in when a timer was set have the same future.
         let timeout = Duration::from_millis(300);
         let planted = self.planted;
-        Config { election: (timeout, timeout), planted, ..Config::new(id, self.nodes()) }
+        Config { election: (timeout, timeout), planted, ..Config::new(id, self.founders()) }
     }
 
     fn ghost(&self) -> Told {
@@ -122,6 +151,9 @@ impl Model for RaftWorld {
     fn requests(&self, _id: NodeId, core: &Raft, asked: u32) -> Vec<Request> {
         if !core.is_leading() {
             return Vec::new();
+        }
+        if self.changes {
+            return self.next_change(core).into_iter().collect();
         }
         let context = u64::from(asked);
         let payload = asked.to_le_bytes()[..1].into();
@@ -168,14 +200,64 @@ impl Model for RaftWorld {
             ("a leader", |view| leaders(view) > 0),
             ("leaders of two terms at once", |view| leaders(view) > 1),
             ("a command is committed", |view| {
-                view.ghost().chain.iter().any(|fixed| fixed.payload.is_some())
+                view.ghost().chain.iter().any(|fixed| fixed.what == What::Command)
             }),
             ("a command is committed after its leader was replaced", |view| {
                 let told = view.ghost();
                 let replaced = |fixed: &Fixed| told.leaders.keys().any(|term| *term > fixed.term);
-                told.chain.iter().any(|fixed| fixed.payload.is_some() && replaced(fixed))
+                told.chain.iter().any(|fixed| fixed.what == What::Command && replaced(fixed))
+            }),
+            ("a joint configuration is committed", |view| {
+                let joint = |what| matches!(what, What::Members { joint: true, .. });
+                view.ghost().chain.iter().any(|fixed| joint(fixed.what))
+            }),
+            ("it is left by another leader than the one that entered it", |view| {
+                let members: Vec<&Fixed> = view.ghost().members().collect();
+                let joint = |fixed: &Fixed| matches!(fixed.what, What::Members { joint: true, .. });
+                members.windows(2).any(|two| joint(two[0]) && two[0].term < two[1].term)
+            }),
+            ("a change from three to four to three is whole", |view| view.ghost().is_removed()),
+            ("a leader is removed", |view| {
+                let told = view.ghost();
+                let last = told.chain.last().map(|fixed| fixed.term);
+                told.is_removed() && last.and_then(|term| told.leaders.get(&term)) == Some(&FIRST)
             }),
         ]
+    }
+}
+
+impl Told {
+    fn members(&self) -> impl Iterator<Item = &Fixed> {
+        self.chain.iter().filter(|fixed| matches!(fixed.what, What::Members { .. }))
+    }
+
+    /// Whether node 1 is no member any more.
+    fn is_removed(&self) -> bool {
+        let last = self.members().last().map(|fixed| fixed.what);
+        last == Some(What::Members { first: false, joint: false })
+    }
+}
+
+impl RaftWorld {
+    fn founders(&self) -> NodeSet {
+        (1..=self.nodes - u64::from(self.changes)).map(NodeId).collect()
+    }
+
+    /// What a leader of these members is asked next.
+    fn next_change(&self, core: &Raft) -> Option<Request> {
+        let members = core.configuration();
+        let joins: NodeSet = [NodeId(self.nodes)].into_iter().collect();
+        let (all, nobody) = (self.nodes(), NodeSet::new());
+        let (voters, learners) = if !core.is_settled() {
+            return None;
+        } else if members.voters == all {
+            (all.iter().filter(|id| *id != FIRST).collect(), nobody)
+        } else if members.voters == self.founders() {
+            if members.learners.is_empty() { (self.founders(), joins) } else { (all, nobody) }
+        } else {
+            return None;
+        };
+        Some(Request::Change { context: 0, voters, learners })
     }
 }
 

@@ -11,7 +11,8 @@ struct Line {
 
 fn ends(line: &str) -> (String, End) {
     let Line { explore } = Line::parse_from(line.split(' '));
-    let world = RaftWorld { nodes: explore.nodes, reads: false, planted: Planted::NONE };
+    let world =
+        RaftWorld { nodes: explore.nodes, reads: false, changes: false, planted: Planted::NONE };
     let limits = Limits::states(explore.states);
     let report = explore_raft(&world, &scope(&explore), &limits, &mut |_| false);
     (words(&explore, &report, Duration::from_secs(1)), code(&report))
