@@ -145,7 +145,9 @@ impl Node {
         let Some(group) = self.groups.get_mut(&id) else { return Err(None) };
         let stamp = now.wall.max(group.machine.time());
         let tick = body.operation == Operation::Tick;
-        let payload = Bytes::from(wire::encode(&Proposal { stamp, seed, limit, body }));
+        let size = body.operation.bytes();
+        let proposal = Proposal { stamp, seed, limit, body };
+        let payload = Bytes::from(wire::encode_sized(&proposal, size));
         group.next_context += 1;
         let context = group.next_context;
         let before = self.said.len();

@@ -38,7 +38,6 @@ fn digest_leader(leader: &Leader, names: &Renaming, into: &mut Digest) {
     if let Some(handover) = &leader.handover {
         (names.of(handover.to), handover.told, handover.leaves).hash(into);
     }
-    leader.handed_over.hash(into);
     (leader.reads.round, &leader.reads.waiting, leader.lease.facts()).hash(into);
     for (round, index, contexts) in &leader.reads.asked {
         (round, index, contexts).hash(into);

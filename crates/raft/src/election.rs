@@ -227,7 +227,6 @@ impl Raft {
             lease: Lease::default(),
             transfers: 0,
             handover: None,
-            handed_over: false,
         });
         self.deadline = now + self.config.heartbeat;
         self.active(now);

@@ -76,7 +76,6 @@ impl Raft {
         let until = now + self.config.election.0;
         let Ok(leader) = self.leader_mut() else { return };
         assert!(leader.handover.is_none(), "two handovers at once");
-        assert!(leader.followers.contains_key(&to), "{to} is not followed");
         leader.handover = Some(Handover { to, until, told: false, leaves });
         self.feed(to, now, out);
         self.hand_over(out);
@@ -93,12 +92,13 @@ impl Raft {
             return;
         }
         assert!(matched <= last, "a follower is ahead of its leader");
+        let to = handover.to;
         handover.told = true;
-        // Here ends whatever let this replica answer alone: the voters will elect another though they hear this one.
-        // For the whole term, also if the transfer is given up, since TimeoutNow and the Vote may arrive late.
-        leader.handed_over = true;
+        // The voters will elect another though they hear this one. For the whole term, also if the transfer is
+        // given up, since TimeoutNow and the Vote may arrive late.
+        self.give_up_lease();
         // Early: that this replica leads `term` has been durable since before its election; nothing else is said.
-        out.send_early(handover.to, Message::TimeoutNow { term });
+        out.send_early(to, Message::TimeoutNow { term });
     }
 
     pub(crate) fn on_timeout_now(
@@ -111,7 +111,6 @@ impl Raft {
         if !self.may_stand() {
             return Err(Ignored::NotAVoter);
         }
-        assert!(!self.is_leading(), "a leader told itself to stand");
         self.become_candidate(now, true, out);
         Ok(())
     }
@@ -153,7 +152,6 @@ impl Raft {
 
     /// The earliest that a new leader looks for one of a higher priority.
     pub(crate) fn settle_in(&mut self, now: Instant) {
-        assert!(self.is_leading(), "only a leader prefers another");
         let settled: Duration = self.config.election.1 * 2;
         self.prefers_from = self.prefers_from.max(now + settled);
     }

@@ -18,7 +18,8 @@
 //! suspended machine. There is no default for `d`: without a declared bound there is no lease.
 //!
 //! **What ends it.** A lease is a leader's: it is gone with the role. Whoever lets another stand before its time
-//! (`handover`) has none for the rest of the term, since the word that lets it stand may arrive late. `now` is read after a batch was taken (`protocol::Host`), so a pause before a read counts.
+//! ([`Raft::give_up_lease`], leadership transfer) has none for the rest of the term, since the word that lets it
+//! stand may arrive late. `now` is read after a batch was taken (`protocol::Host`), so a pause before a read counts.
 //!
 //! **Configurations.** The majority is that of the leader's newest configuration (of both, if it is joint): who
 //! stands by the one before, or by the next, needs a majority that meets it.
@@ -63,6 +64,8 @@ pub(crate) struct Lease {
     since: Option<Instant>,
     /// When the newest round of all was sent.
     latest: Instant,
+    /// No lease in this term any more.
+    given_up: bool,
 }
 
 impl Lease {
@@ -97,21 +100,31 @@ impl Lease {
         let lease = if careless { config.election.0 } else { drift.lease(config.election.0) };
         // Planted: as of the newest round, whatever time has passed since.
         let now = if config.planted.is(Mutant::LeaseAcrossPause) { self.latest } else { now };
-        now.since(since) < lease
+        !self.given_up && now.since(since) < lease
+    }
+
+    /// Whether there is none any more in this term.
+    pub(crate) fn is_given_up(&self) -> bool {
+        self.given_up
     }
 
     /// What its future depends on, but for times.
-    pub(crate) fn facts(&self) -> (usize, bool) {
-        (self.sent.len(), self.since.is_some())
+    pub(crate) fn facts(&self) -> (usize, bool, bool) {
+        (self.sent.len(), self.since.is_some(), self.given_up)
     }
 }
 
 impl Raft {
     /// Whether this replica leads and nobody else can yet.
     pub(crate) fn lease_holds(&self, now: Instant) -> bool {
+        self.leads().is_some_and(|leader| leader.lease.holds(now, &self.config))
+    }
+
+    /// No lease in this term any more: another may be let to stand before its time. A no-op for who does not lead.
+    pub fn give_up_lease(&mut self) {
         let kept = self.config.planted.is(Mutant::LeaseKeptInTransfer);
-        self.leads().is_some_and(|leader| {
-            (!leader.handed_over || kept) && leader.lease.holds(now, &self.config)
-        })
+        if let Ok(leader) = self.leader_mut() {
+            leader.lease.given_up = !kept;
+        }
     }
 }

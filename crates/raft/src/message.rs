@@ -1,69 +1,11 @@
 //! Everything a core says and hears: one variant per arrow of the paper, requests and outputs at the host's side.
 
 use crate::entry::plain;
-use crate::{Drift, Entry, LogId, Mark};
+use crate::{Entry, LogId, Mark};
 use alloc::vec::Vec;
 use protocol::{NodeId, NodeSet};
-use stdx::{Bytes, Duration, Planted};
+use stdx::Bytes;
 use wire::{absent, wire_enum};
-
-/// What a replica is told when it starts.
-#[derive(Clone, Debug)]
-pub struct Config {
-    /// This replica.
-    pub id: NodeId,
-    /// The group's voters when its log was created, the same for every replica, also for one that joins later (or
-    /// empty there: it then knows of no members before its leader's log says so). A recovered [`Mark`] and the
-    /// configurations in the log override it.
-    pub voters: NodeSet,
-    /// Shortest and longest election timeout; each wait is drawn between them.
-    pub election: (Duration, Duration),
-    /// How often a leader that has nothing to say says so. Well below the shortest election timeout.
-    pub heartbeat: Duration,
-    /// Bytes of entries in one AppendEntries (a single larger entry still goes, alone).
-    pub max_append_bytes: usize,
-    /// What may be on its way to one follower, unacknowledged.
-    pub max_inflight: Inflight,
-    /// Bytes of entries kept in memory behind a snapshot mark, for followers that are a little slow.
-    pub keep_bytes: usize,
-    /// Whether a leader may answer reads by a lease, and the bound on clocks that this rests on.
-    pub lease: Option<Drift>,
-    /// At most this many reads wait for a leader's confirmation; more are refused.
-    pub max_reads: usize,
-    /// How much this replica is wanted as a leader, compared with the others' (a closer zone gets a higher number). A
-    /// leader hands over to a caught-up voter of a higher one; elections do not look at it. Release 0.1 says 0.
-    pub priority: u8,
-    /// A named bug, for tests.
-    pub planted: Planted,
-}
-
-/// Bounds on unacknowledged AppendEntries per follower.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Inflight {
-    /// Messages.
-    pub messages: usize,
-    /// Bytes of entries.
-    pub bytes: usize,
-}
-
-impl Config {
-    /// The defaults of the product: timeouts of 300 to 600 ms, heartbeats every 50 ms.
-    pub fn new(id: NodeId, voters: NodeSet) -> Config {
-        Config {
-            id,
-            voters,
-            election: (Duration::from_millis(300), Duration::from_millis(600)),
-            heartbeat: Duration::from_millis(50),
-            max_append_bytes: 1 << 20,
-            max_inflight: Inflight { messages: 16, bytes: 8 << 20 },
-            keep_bytes: 16 << 20,
-            lease: None,
-            max_reads: 65_536,
-            priority: 0,
-            planted: Planted::NONE,
-        }
-    }
-}
 
 /// Between replicas. Every message names the term of its sender; [`Message::PreVote`] the one it would start.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -174,11 +116,6 @@ pub enum Message {
         /// The chunk expected next; 0 if the follower has lost the transfer and it must start over.
         next: u64,
     },
-    /// Stand at once (section 3.10): the receiver holds all that its leader has.
-    TimeoutNow {
-        /// The leader's term.
-        term: u64,
-    },
     /// A follower asks up to where it must have applied for a linearizable read (section 6.4).
     ReadIndex {
         /// The follower's term.
@@ -208,6 +145,11 @@ pub enum Message {
         term: u64,
         /// As told.
         index: u64,
+    },
+    /// Stand at once (section 3.10): the receiver holds all that its leader has.
+    TimeoutNow {
+        /// The leader's term.
+        term: u64,
     },
     /// To oneself: the entries up to `index` are durable here.
     Durable {
@@ -294,6 +236,19 @@ pub enum Request {
         /// Where it reaches.
         mark: Mark,
     },
+    /// A heartbeat is due, and all hosts of the group understand [`Message::Quiet`]: a leader without anything to do
+    /// says that instead.
+    GoQuiet,
+    /// The peer's node has been silent for the shortest election timeout, or was started again.
+    PeerDown {
+        /// The peer.
+        peer: NodeId,
+    },
+    /// The peer's node is heard again, or was started again.
+    PeerUp {
+        /// The peer.
+        peer: NodeId,
+    },
     /// Make these the members: any number of changes in one step (section 4.3). Answered by [`Output::Appended`] of
     /// the entry that begins it, or [`Output::ChangeRefused`], in the same step. It is done when a configuration that
     /// is not joint is committed; whoever leads goes on with it.
@@ -314,19 +269,6 @@ pub enum Request {
     /// This replica should not lead: its disk crawls, or fails. Hands over to the best follower if there is one, and
     /// leads no more after an election timeout in any case. For a while it counts as of no priority.
     StepDown,
-    /// A heartbeat is due, and all hosts of the group understand [`Message::Quiet`]: a leader without anything to do
-    /// says that instead.
-    GoQuiet,
-    /// The peer's node has been silent for the shortest election timeout, or was started again.
-    PeerDown {
-        /// The peer.
-        peer: NodeId,
-    },
-    /// The peer's node is heard again, or was started again.
-    PeerUp {
-        /// The peer.
-        peer: NodeId,
-    },
     /// The host has lost its connection to a peer: what was in flight to it may be gone.
     Unreachable {
         /// The peer.
@@ -478,18 +420,18 @@ impl Message {
             | Message::AppendAck { .. }
             | Message::AppendReject { .. }
             | Message::HeartbeatAck { .. }
-            | Message::ChunkAck { .. }
-            | Message::QuietAck { .. } => true,
+            | Message::QuietAck { .. }
+            | Message::ChunkAck { .. } => true,
             Message::PreVote { .. }
             | Message::Vote { .. }
             | Message::Append { .. }
             | Message::Heartbeat { .. }
             | Message::Commit { .. }
             | Message::Chunk { .. }
-            | Message::TimeoutNow { .. }
             | Message::ReadIndex { .. }
             | Message::ReadIndexReply { .. }
             | Message::Quiet { .. }
+            | Message::TimeoutNow { .. }
             | Message::Durable { .. }
             | Message::Voted { .. } => false,
         }
@@ -510,11 +452,11 @@ impl Message {
             | Message::Commit { term, .. }
             | Message::Chunk { term, .. }
             | Message::ChunkAck { term, .. }
-            | Message::TimeoutNow { term }
             | Message::ReadIndex { term, .. }
             | Message::ReadIndexReply { term, .. }
             | Message::Quiet { term, .. }
             | Message::QuietAck { term, .. }
+            | Message::TimeoutNow { term }
             | Message::Durable { term, .. }
             | Message::Voted { term } => *term,
         }

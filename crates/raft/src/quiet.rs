@@ -146,11 +146,12 @@ impl Raft {
             // Whoever is wanted more as a leader is handed leadership first.
             let priority = self.priority(now);
             let content = leader.followers.values().all(|p| p.priority <= priority);
-            let settled = leader.handover.is_none() && !self.configuration().is_joint();
-            reads && caught_up && content && settled && leader.own == last
+            let handing_over = leader.handover.is_some();
+            reads && caught_up && content && !handing_over && leader.own == last
         };
         let idle: Duration = now.since(self.rest.active);
-        self.commit == last && idle >= patience.1 && self.leads().is_some_and(settled)
+        let idle = self.commit == last && self.is_settled() && idle >= patience.1;
+        idle && self.leads().is_some_and(settled)
     }
 
     /// The leader is quiet once all its followers are.

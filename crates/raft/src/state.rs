@@ -84,9 +84,6 @@ pub(crate) struct Leader {
     pub(crate) transfers: u64,
     /// Leadership on its way to another (section 3.10).
     pub(crate) handover: Option<Handover>,
-    /// Whether anybody was told to stand in this term's name: whatever rests on nobody else being elected while this
-    /// replica is heard (a lease, section 6.4.1) is over for the rest of the term.
-    pub(crate) handed_over: bool,
 }
 
 /// Leadership on its way to another. Left when a later term is seen, or given up at `until`.
@@ -436,7 +433,7 @@ impl Raft {
         assert!(in_force.is_valid(), "a leader of {in_force:?}");
         if let Some(handover) = &leader.handover {
             assert!(self.voters().contains(handover.to), "leadership for {}", handover.to);
-            assert!(!handover.told || leader.handed_over, "told to stand, and not remembered");
+            assert!(!handover.told || leader.lease.is_given_up(), "told to stand, and a lease");
         }
         let decided = since <= self.commit && leader.noop <= self.commit;
         let belongs = in_force.votes(self.config.id) || leader.handover.is_some();

@@ -63,14 +63,14 @@ impl Raft {
                 self.on_chunk_loaded(now, to, (transfer, seq), mark, (bytes, last), out)
             }
             Request::Installed { mark } => self.on_installed(mark, out),
+            Request::GoQuiet => self.on_go_quiet(now, out),
+            Request::PeerDown { peer } => self.on_peer_down(now, peer),
+            Request::PeerUp { .. } => self.on_peer_up(),
             Request::Change { context, voters, learners } => {
                 self.on_change(now, context, voters, learners, out)
             }
             Request::Transfer { to } => self.on_transfer(now, to, out),
             Request::StepDown => self.on_step_down(now, out),
-            Request::GoQuiet => self.on_go_quiet(now, out),
-            Request::PeerDown { peer } => self.on_peer_down(now, peer),
-            Request::PeerUp { .. } => self.on_peer_up(),
             Request::Unreachable { peer } => self.on_unreachable(peer),
         }
     }
@@ -110,13 +110,13 @@ impl Raft {
             Message::ChunkAck { transfer, next, .. } => {
                 self.on_chunk_ack(now, from, transfer, next, out)
             }
-            Message::TimeoutNow { .. } => self.on_timeout_now(now, from, out),
             Message::ReadIndex { ticket, .. } => self.on_read_index(now, from, ticket, out),
             Message::ReadIndexReply { ticket, index, .. } => {
                 self.on_read_index_reply(now, from, ticket, index, out)
             }
             Message::Quiet { index, .. } => self.on_quiet(now, from, index, out),
             Message::QuietAck { index, .. } => self.on_quiet_ack(now, from, index),
+            Message::TimeoutNow { .. } => self.on_timeout_now(now, from, out),
             Message::Durable { index, .. } => self.on_durable(now, index, out),
             Message::Voted { .. } => self.on_voted(now, out),
         }

@@ -83,8 +83,8 @@ fn shown(mark: &Mark) -> String {
 impl Language for Words {
     type Core = Raft;
 
-    /// `one-by-one`: an AppendEntries carries one entry. `founded-by 1,2`: the others join later. `prefer 2,2,1`: each
-    /// mention of a node is one more for its priority. `lease`: leases, with clocks that are 10 % off at most.
+    /// `one-by-one`: an AppendEntries carries one entry. `lease`: leases, with clocks that are 10 % off at most. `founded-by 1,2`: the others join later. `prefer 2,2,1`: each
+    /// mention of a node is one more for its priority.
     fn config(&self, id: NodeId, nodes: &NodeSet, options: &[String]) -> Config {
         let mut config = Config { keep_bytes: 0, ..Config::new(id, nodes.clone()) };
         let options: Vec<&str> = options.iter().map(String::as_str).collect();
@@ -176,13 +176,13 @@ impl Language for Words {
             Message::ChunkAck { term, transfer, next } => {
                 format!("ChunkAck t{term} transfer {transfer} next {next}")
             }
-            Message::TimeoutNow { term } => format!("TimeoutNow t{term}"),
             Message::ReadIndex { term, .. } => format!("ReadIndex t{term}"),
             Message::ReadIndexReply { term, index, .. } => {
                 format!("ReadIndexReply t{term} index {index}")
             }
             Message::Quiet { term, index } => format!("Quiet t{term} at {index}"),
             Message::QuietAck { term, index } => format!("QuietAck t{term} at {index}"),
+            Message::TimeoutNow { term } => format!("TimeoutNow t{term}"),
             Message::Durable { term, index } => format!("Durable {}", at(*term, *index)),
             Message::Voted { term } => format!("Voted t{term}"),
         }
