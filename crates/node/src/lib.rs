@@ -8,6 +8,7 @@
 //! | `recover` | from records to replicas; replicas that the catalog creates |
 //! | `message` | [`Packet`] between nodes, [`Record`] in the log |
 //! | `state`, `step` | [`Node`] and all that can happen to it |
+//! | `peers` | who is alive, for groups without anything to do |
 //! | `group`, `groups` | a replica: consensus core, state machine, reads; how they are driven |
 //! | `snapshot` | written, sent, received; which records may go |
 //! | `compare` | whether replicas hold the same; one that does not is rebuilt |
@@ -38,6 +39,7 @@ mod groups;
 mod machine;
 mod message;
 mod open;
+mod peers;
 mod proposal;
 mod recover;
 mod replay;

@@ -92,7 +92,8 @@ pub enum Content {
         /// The group.
         group: GroupId,
     },
-    /// To oneself: more is committed than one step may apply; go on with `group`.
+    /// To oneself: more is committed than one step may apply; go on with `group`. To a peer, of a group that there
+    /// is not: this node lives (`peers`).
     Applying {
         /// The group.
         group: GroupId,

@@ -87,6 +87,7 @@ pub(crate) fn recover(
         suspect: damage,
         orphans,
         hints: BTreeMap::new(),
+        alive: Default::default(),
         timers: Default::default(),
         rng,
         said: Default::default(),
@@ -99,6 +100,7 @@ pub(crate) fn recover(
     for (id, found) in found {
         node.revive(now, id, found);
     }
+    node.listen_on(now);
     node
 }
 

@@ -29,6 +29,8 @@ pub struct Node {
     pub(crate) orphans: BTreeSet<GroupId>,
     /// Who leads groups that have no replica here, as far as their members said.
     pub(crate) hints: BTreeMap<GroupId, NodeId>,
+    /// Who is alive.
+    pub(crate) alive: crate::peers::Peers,
     pub(crate) timers: Timers<Timer>,
     pub(crate) rng: Prng,
     /// What the cores have said and nobody has handled yet; empty between steps.
@@ -56,6 +58,8 @@ pub(crate) enum Timer {
     Pause,
     /// Replicas are compared.
     Compare,
+    /// To say that this node lives, and to look who does not.
+    Alive,
     /// Nobody reads on in the view of a backup.
     Backup(GroupId),
 }

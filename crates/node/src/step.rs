@@ -3,6 +3,7 @@
 use crate::api::{Event, Request};
 use crate::group::Asker;
 use crate::message::{Content, Identity, Packet, Record};
+use crate::peers::ALIVE;
 use crate::state::{Node, Timer};
 use core::hash::Hasher;
 use protocol::{Effects, Input, Protocol, Renaming};
@@ -57,8 +58,12 @@ impl Protocol for Node {
 
 impl Node {
     fn packet_from(&mut self, now: Now, from: NodeId, packet: Packet, out: &mut Effects<Node>) {
-        if from != self.identity.node && !self.admit(from, &packet, out) {
-            return;
+        if from != self.identity.node {
+            let before = self.peers.get(&from).map(|known| known.life);
+            if !self.admit(from, &packet, out) {
+                return;
+            }
+            self.hear(now, from, (before, packet.life), out);
         }
         match packet.content {
             Content::Raft { group, from: sender, to, message } => {
@@ -94,6 +99,7 @@ impl Node {
             Content::Loaded { group, ticket } if from == self.identity.node => {
                 self.loaded(now, group, ticket, out);
             }
+            Content::Applying { group: ALIVE } => self.hear_alive(from),
             Content::Applying { group } if from == self.identity.node => {
                 self.go_on(now, group, out);
             }
@@ -138,12 +144,13 @@ impl Node {
     fn expired(&mut self, now: Now, out: &mut Effects<Node>) {
         while let Some(timer) = self.timers.expired(now.mono) {
             match timer {
-                Timer::Raft(group) => self.drive(now, group, Input::Deadline, out),
+                Timer::Raft(group) => self.raft_due(now, group, out),
                 Timer::Expiry(group) => self.expiry_passed(now, group, out),
                 Timer::Request => self.deadlines(now),
                 Timer::Retry => self.retry(now, out),
                 Timer::Pause => self.unpause(),
                 Timer::Compare => self.compare(now, out),
+                Timer::Alive => self.alive(now, out),
                 Timer::Backup(group) => self.drop_view(group, None),
             }
             self.settle(now, out);

@@ -294,3 +294,45 @@ fn default_may_be_founded_with_leases() {
     let standard = Some(crate::contract::Contract::standard(3));
     assert_eq!(digest(&config(1)), digest(&Config { default_contract: standard, ..config(1) }));
 }
+
+#[test]
+fn idle_groups_say_nothing_and_wake() {
+    let mut trio = Trio::new();
+    assert_eq!(trio.run(0, 1, &["KEYSPACE CREATE account", "SET account:1 x"]), "+OK +OK");
+    let awake = |trio: &Trio| -> usize {
+        let groups = trio.nodes.iter().flat_map(|(host, _)| host.core().groups());
+        groups.filter(|(_, group)| !group.raft.is_quiet()).count()
+    };
+    for _ in 0..3_000 {
+        trio.turn();
+    }
+    assert_eq!(awake(&trio), 0, "the catalog, default and account are idle");
+    let alive = |packet: &Packet| {
+        let content = crate::Content::Applying { group: crate::peers::ALIVE };
+        packet.content == content
+    };
+    let mut said = 0;
+    for _ in 0..200 {
+        trio.turn();
+        assert!(trio.mail.iter().all(|(_, _, packet)| alive(packet)), "{:?}", trio.mail);
+        said += trio.mail.len();
+    }
+    assert_eq!(said, 4 * 6, "each node to each other, every 50 ms, whatever the number of groups");
+    // What is asked wakes one group, and is answered as ever; the others sleep on.
+    assert_eq!(trio.run(1, 1, &["SET account:1 y", "GET account:1"]), "+OK $1 y");
+    assert!((1..=3).contains(&awake(&trio)), "{} replicas are awake", awake(&trio));
+    // A node that falls silent is missed, and its groups are led by others.
+    for _ in 0..3_000 {
+        trio.turn();
+    }
+    let leads = |trio: &Trio, n: usize, group| {
+        trio.nodes[n].0.core().group(group).is_some_and(|group| group.raft.is_leading())
+    };
+    let group = crate::DEFAULT_GROUP;
+    let leader = (0..3).find(|n| leads(&trio, *n, group)).expect("somebody leads");
+    for _ in 0..2_000 {
+        trio.mail.retain(|(from, to, _)| from.0 != leader as u64 + 1 && to.0 != leader as u64 + 1);
+        trio.turn();
+    }
+    assert!((0..3).any(|n| n != leader && leads(&trio, n, group)), "nobody missed the leader");
+}

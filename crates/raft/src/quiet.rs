@@ -38,6 +38,12 @@ pub(crate) struct Rest {
 }
 
 impl Rest {
+    /// Whoever was asked to be quiet is told something after all.
+    pub(crate) fn disturb(&mut self) {
+        assert!(!self.quiet, "an entry of a leader that is quiet");
+        self.asked = None;
+    }
+
     /// What its future depends on, but for times.
     pub(crate) fn facts(&self) -> (bool, Option<(u64, usize)>) {
         (self.quiet, self.asked.as_ref().map(|(index, _, acked)| (*index, acked.len())))
@@ -137,8 +143,11 @@ impl Raft {
                     progress.matched == last && matches!(progress.flow, Flow::Replicate { .. });
                 level && now.since(progress.heard) < patience.0
             });
+            // Whoever is wanted more as a leader is handed leadership first.
+            let priority = self.priority(now);
+            let content = leader.followers.values().all(|p| p.priority <= priority);
             let handing_over = leader.handover.is_some();
-            reads && caught_up && !handing_over && leader.own == last
+            reads && caught_up && content && !handing_over && leader.own == last
         };
         let idle: Duration = now.since(self.rest.active);
         let idle = self.commit == last && self.is_settled() && idle >= patience.1;

@@ -61,6 +61,7 @@ impl Raft {
         assert!(self.is_leading(), "only a leader creates entries");
         let (term, index) = (self.term, self.log.last().index + 1);
         let entry = Entry { index, term, kind };
+        self.rest.disturb();
         self.log.append(entry.clone());
         self.save_entries(vec![entry], out);
         out.send(self.config.id, Message::Durable { term, index });

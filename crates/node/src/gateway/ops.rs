@@ -71,7 +71,9 @@ impl Node {
         };
         let leading = group.raft.is_leading();
         // A second try goes to the leader: the first one may have been lost on its way there.
-        let here = op.here && op.tried.is_none() && group.leader_node().is_some();
+        let here = op.here
+            && op.tried.is_none()
+            && group.leader_node().is_some_and(|node| self.alive.understands(node));
         if leading || here {
             let term = group.raft.term();
             if op.appended == Some(term) {

@@ -44,6 +44,8 @@ struct Trial {
     reads: BTreeMap<u64, (NodeId, u64, u64)>,
     contexts: u64,
     sent: u64,
+    /// Whether leadership is handed over: in half of the seeds.
+    transfers: bool,
     /// Whether there are quiet spells, and hosts that would have their groups quiet.
     rests: bool,
     /// Milliseconds of true time.
@@ -98,6 +100,7 @@ impl Trial {
             reads: BTreeMap::new(),
             contexts: 0,
             sent: 0,
+            transfers: seed.is_multiple_of(2),
             rests,
             clock: 0,
             idle: 0,
@@ -317,6 +320,11 @@ impl Trial {
             self.world.request(node, Request::Propose { context, payload });
             return;
         }
+        if self.faults && self.transfers && self.prng.chance(1, 10) {
+            let to = *self.prng.pick(&self.nodes);
+            self.world.request(node, Request::Transfer { to });
+            return;
+        }
         self.judge();
         self.reads.insert(context, (node, self.chain, self.sent));
         let here = self.prng.chance(1, 2);
@@ -423,7 +431,8 @@ fn no_read_misses_what_was_committed() {
     assert!(sum.leased > 1000 && sum.confirmed > 300 && sum.at_followers > 1000, "{sum:?}");
 }
 
-pub(super) const MUTANTS: [Mutant; 8] = [
+pub(super) const MUTANTS: [Mutant; 9] = [
+    Mutant::LeaseKeptInTransfer,
     Mutant::LeaseAcrossPause,
     Mutant::LeaseFromAnswer,
     Mutant::LeaseIgnoresDrift,

@@ -1,0 +1,126 @@
+//! Which peers are alive: one small packet to each of them and interval, whatever the number of groups.
+//!
+//! Quiet groups (`raft::quiet`) have no deadlines: this node listens in their place. When a peer has been silent for the
+//! shortest election timeout, or is heard in a new life, the quiet groups that it leads are woken (`PeerDown`); when it is
+//! heard again, those led here greet it (`PeerUp`). Any packet of a peer shows that it lives.
+//!
+//! The packet is `Applying` of a group that there is not ([`ALIVE`]). Release 0.1 ignores that word from a peer, since
+//! it is what a node says to itself; newer ones know by it that the sender understands quiet groups and reads at
+//! followers. Neither is used with a peer that has not said so in its life: nodes of both releases work together.
+
+use crate::message::{Content, GroupId};
+use crate::state::{Node, Timer};
+use alloc::collections::BTreeMap;
+use protocol::{Effects, Input};
+use raft::Request;
+use stdx::{Instant, NodeId, Now};
+
+/// No group has this number.
+pub(crate) const ALIVE: GroupId = GroupId::MAX;
+
+/// What is known of the other nodes in this life.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Peers(BTreeMap<NodeId, Peer>);
+
+/// What is known of one.
+#[derive(Clone, Copy, Debug, Default)]
+struct Peer {
+    heard: Instant,
+    silent: bool,
+    /// It said [`ALIVE`] in its present life.
+    understands: bool,
+}
+
+impl Peers {
+    /// Whether a peer understands what release 0.1 does not.
+    pub(crate) fn understands(&self, node: NodeId) -> bool {
+        self.0.get(&node).is_some_and(|peer| peer.understands)
+    }
+}
+
+impl Node {
+    /// A packet of `from` was admitted; `before` is the life that was known of it until then.
+    pub(crate) fn hear(
+        &mut self,
+        now: Now,
+        from: NodeId,
+        (before, life): (Option<u64>, u64),
+        out: &mut Effects<Node>,
+    ) {
+        let reborn = before != Some(life);
+        let peer = self.alive.0.entry(from).or_default();
+        peer.heard = now.mono;
+        let back = core::mem::take(&mut peer.silent);
+        if reborn {
+            // Perhaps with an older binary; and whatever it led, it leads no more.
+            peer.understands = false;
+            self.tell(now, from, |peer| Request::PeerDown { peer }, out);
+        }
+        if reborn || back {
+            self.tell(now, from, |peer| Request::PeerUp { peer }, out);
+        }
+    }
+
+    /// The peer understands what release 0.1 does not.
+    pub(crate) fn hear_alive(&mut self, from: NodeId) {
+        self.alive.0.entry(from).or_default().understands = true;
+    }
+
+    /// Tells the core of every group that the peer is a member of.
+    fn tell(
+        &mut self,
+        now: Now,
+        node: NodeId,
+        request: impl Fn(NodeId) -> Request,
+        out: &mut Effects<Node>,
+    ) {
+        let member = |group: &crate::Group| group.info.keyspace.replica_on(node);
+        let told: Vec<(GroupId, NodeId)> =
+            self.groups.iter().filter_map(|(id, group)| Some((*id, member(group)?))).collect();
+        for (id, replica) in told {
+            self.drive(now, id, Input::Request(request(replica)), out);
+        }
+    }
+
+    /// Says to all that this node lives, and notes who does not.
+    pub(crate) fn alive(&mut self, now: Now, out: &mut Effects<Node>) {
+        let me = self.identity.node;
+        let members: Vec<NodeId> = self.config.members.iter().map(|member| member.node).collect();
+        for node in members.into_iter().filter(|node| *node != me) {
+            // Early: it promises nothing.
+            out.send_early(node, self.packet(Content::Applying { group: ALIVE }));
+        }
+        let patience = self.config.election.0;
+        let fallen = |peer: &Peer| !peer.silent && now.mono.since(peer.heard) >= patience;
+        let silent: Vec<NodeId> =
+            self.alive.0.iter().filter(|(_, peer)| fallen(peer)).map(|(node, _)| *node).collect();
+        for node in silent {
+            self.alive.0.get_mut(&node).expect("just seen").silent = true;
+            self.tell(now, node, |peer| Request::PeerDown { peer }, out);
+        }
+        self.listen_on(now);
+    }
+
+    /// Arms the interval; a node without peers needs none.
+    pub(crate) fn listen_on(&mut self, now: Now) {
+        let next = (self.config.members.len() > 1).then(|| now.mono + self.config.heartbeat);
+        self.timers.set(Timer::Alive, next);
+    }
+
+    /// A group's deadline has passed. If it is led here, and all its nodes understand, it may go quiet instead.
+    pub(crate) fn raft_due(&mut self, now: Now, id: GroupId, out: &mut Effects<Node>) {
+        use protocol::Protocol;
+        let me = self.identity.node;
+        let Some(group) = self.groups.get(&id) else { return };
+        let members = &group.info.keyspace.members;
+        if group.raft.is_leading()
+            && members.iter().all(|(_, node)| *node == me || self.alive.understands(*node))
+        {
+            self.drive(now, id, Input::Request(Request::GoQuiet), out);
+        }
+        let due = |group: &crate::Group| group.raft.deadline().is_some_and(|at| at <= now.mono);
+        if self.groups.get(&id).is_some_and(due) {
+            self.drive(now, id, Input::Deadline, out);
+        }
+    }
+}
