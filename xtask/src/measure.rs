@@ -1,6 +1,7 @@
 //! `cargo xtask measure [KILLS | budget]`: real-time figures of the release binary on this machine, as processes.
 //!
-//! Writes docs/measurements/<date>.md; `budget` prints instead. `ATOLL` names a binary; without it a release build is made. Figures of
+//! Writes docs/measurements/<date>.md; `budget` prints instead.
+//! `ATOLL` names a binary; without it a release build is made. Figures of
 //! one machine in one hour: compare only what was measured in the same run.
 
 pub(crate) mod cluster;
