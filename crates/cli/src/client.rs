@@ -43,9 +43,8 @@ impl Fields {
 pub(crate) fn text(reply: &Reply) -> String {
     let all = |items: &[Reply]| items.iter().map(text).collect::<Vec<_>>().join(" ");
     match reply {
-        Reply::Simple(text) | Reply::Error(text) | Reply::Verbatim(text) | Reply::Double(text) => {
-            text.clone()
-        }
+        Reply::Simple(text) => text.to_string(),
+        Reply::Error(text) | Reply::Verbatim(text) | Reply::Double(text) => text.clone(),
         Reply::Int(number) => number.to_string(),
         Reply::Bulk(bytes) => String::from_utf8_lossy(bytes).into_owned(),
         Reply::Null | Reply::NullArray => "none".to_owned(),

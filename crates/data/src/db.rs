@@ -141,6 +141,11 @@ impl Db {
         Ok(())
     }
 
+    /// Whether any key can be due at `now_ms`.
+    pub(crate) fn any_due(&self, now_ms: u64) -> bool {
+        self.next_expiry().is_some_and(|at| at <= now_ms)
+    }
+
     /// Removes at most `limit` keys that are due at `now_ms`, in the order of expiry and key; answers how many.
     pub fn expire_due(&mut self, now_ms: u64, limit: usize) -> usize {
         for removed in 0..limit {

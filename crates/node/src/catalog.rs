@@ -164,8 +164,8 @@ pub enum Changed {
 }
 
 impl Catalog {
-    /// The catalog of a new cluster: `default` on the founding members.
-    pub fn founding(nodes: &[NodeId]) -> Catalog {
+    /// The catalog of a new cluster: `default` on the founding members, under its contract.
+    pub fn founding(nodes: &[NodeId], default: &Contract) -> Catalog {
         let mut catalog = Catalog {
             epoch: 1,
             nodes: nodes.to_vec(),
@@ -176,9 +176,7 @@ impl Catalog {
             sealed: BTreeSet::new(),
         };
         catalog.nodes.sort_unstable();
-        let members = u16::try_from(nodes.len()).unwrap_or(u16::MAX);
-        let contract = Contract::standard(members);
-        let default = catalog.place("default", contract, true);
+        let default = catalog.place("default", default.clone(), true);
         catalog.keyspaces.insert(default.name.clone(), default);
         catalog
     }

@@ -89,6 +89,8 @@ pub(crate) struct Conn {
     /// The first queued command was checked against the newest catalog.
     pub(crate) fresh: bool,
     pub(crate) muted: Muted,
+    /// READONLY: replicas of this node answer its reads, having asked their leaders.
+    pub(crate) read_here: bool,
     pub(crate) timeout: Option<Duration>,
     /// The deadline of commands put back into the queue: it is theirs however often they are taken anew.
     pub(crate) requeued: Option<Instant>,
@@ -186,6 +188,8 @@ pub(crate) struct Op {
     pub(crate) group: GroupId,
     pub(crate) owner: Owner,
     pub(crate) write: bool,
+    /// A read that the replica here may answer, if there is one: its first try.
+    pub(crate) here: bool,
     pub(crate) epoch: u64,
     pub(crate) operation: Operation,
     /// Whether a core may have appended it, or a message carrying it may still arrive somewhere.

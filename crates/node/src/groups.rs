@@ -145,7 +145,9 @@ impl Node {
         let Some(group) = self.groups.get_mut(&id) else { return Err(None) };
         let stamp = now.wall.max(group.machine.time());
         let tick = body.operation == Operation::Tick;
-        let payload = Bytes::from(wire::encode(&Proposal { stamp, seed, limit, body }));
+        let size = body.operation.bytes();
+        let proposal = Proposal { stamp, seed, limit, body };
+        let payload = Bytes::from(wire::encode_sized(&proposal, size));
         group.next_context += 1;
         let context = group.next_context;
         let before = self.said.len();
@@ -332,12 +334,13 @@ impl Node {
         }
     }
 
-    /// Someone asks for a linearizable read; answered once confirmed and applied.
+    /// Someone asks for a linearizable read; answered once confirmed and applied. A follower asks its leader if the
+    /// read is to be answered `here`, and refuses it otherwise.
     pub(crate) fn start_read(
         &mut self,
         now: Now,
         id: GroupId,
-        asker: Asker,
+        (asker, here): (Asker, bool),
         body: Body,
         out: &mut Effects<Node>,
     ) {
@@ -354,7 +357,12 @@ impl Node {
             self.run_read(now, id, context, out);
             return;
         }
-        self.drive(now, id, Input::Request(raft::Request::Read { context }), out);
+        let request = if here {
+            raft::Request::ReadHere { context }
+        } else {
+            raft::Request::Read { context }
+        };
+        self.drive(now, id, Input::Request(request), out);
     }
 
     fn read_ready(

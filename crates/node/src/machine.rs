@@ -374,12 +374,13 @@ fn memorable(outcome: &Outcome) -> Outcome {
 }
 
 /// About how many bytes a reply takes.
-fn weight(reply: &Reply) -> usize {
+pub(crate) fn weight(reply: &Reply) -> usize {
     const FIXED: usize = 8;
     FIXED
         + match reply {
             Reply::Bulk(bytes) => bytes.len(),
-            Reply::Simple(text) | Reply::Error(text) => text.len(),
+            Reply::Simple(text) => text.len(),
+            Reply::Error(text) => text.len(),
             Reply::Array(replies) | Reply::Set(replies) => replies.iter().map(weight).sum(),
             Reply::Map(pairs) => pairs.iter().map(|(k, v)| weight(k) + weight(v)).sum(),
             Reply::Verbatim(text) | Reply::Double(text) => text.len(),

@@ -86,6 +86,17 @@ pub enum Operation {
     Export(Export),
 }
 
+impl Operation {
+    /// About how many bytes it takes in a proposal, a little more rather than less.
+    pub(crate) fn bytes(&self) -> usize {
+        const AROUND: usize = 128;
+        const EACH: usize = 16;
+        let Operation::Batch(items) = self else { return AROUND };
+        let all = items.iter().flat_map(Item::commands);
+        AROUND + all.map(|args| EACH + 4 * args.len() + args.bytes_len()).sum::<usize>()
+    }
+}
+
 wire_enum!(Operation, version 1 {
     1 => Batch(items),
     2 => Tick,

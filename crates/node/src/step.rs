@@ -71,7 +71,7 @@ impl Node {
             Content::Write { group, body } => self.forwarded_write(now, group, from, body, out),
             Content::Read { group, ticket, body } => {
                 let asker = Asker { node: from, life: packet.life, number: ticket };
-                self.start_read(now, group, asker, body, out);
+                self.start_read(now, group, (asker, false), body, out);
             }
             Content::Answer { group, number, life, outcome, .. } => {
                 let any = self.config.planted.is(Mutant::AnswerOfEarlierLife);

@@ -24,7 +24,7 @@ impl Raft {
         for peer in self.peers() {
             self.tell_commit(peer, out);
         }
-        self.ask_round(out);
+        self.ask_round(now, out);
         self.advance_change(now, out);
     }
 

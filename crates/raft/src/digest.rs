@@ -13,6 +13,8 @@ impl Raft {
         for entry in self.log.entries() {
             into.write(&wire::encode(entry));
         }
+        self.rest.facts().hash(into);
+        self.questions.digest(into);
         match &self.role {
             Role::Follower { leader, incoming } => {
                 (0u8, leader.map(|id| names.of(id))).hash(into);
@@ -36,8 +38,7 @@ fn digest_leader(leader: &Leader, names: &Renaming, into: &mut Digest) {
     if let Some(handover) = &leader.handover {
         (names.of(handover.to), handover.told, handover.leaves).hash(into);
     }
-    leader.handed_over.hash(into);
-    (leader.reads.round, &leader.reads.waiting).hash(into);
+    (leader.reads.round, &leader.reads.waiting, leader.lease.facts()).hash(into);
     for (round, index, contexts) in &leader.reads.asked {
         (round, index, contexts).hash(into);
     }

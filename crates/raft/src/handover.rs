@@ -93,12 +93,13 @@ impl Raft {
             return;
         }
         assert!(matched <= last, "a follower is ahead of its leader");
+        let to = handover.to;
         handover.told = true;
-        // Here ends whatever let this replica answer alone: the voters will elect another though they hear this one.
-        // For the whole term, also if the transfer is given up, since TimeoutNow and the Vote may arrive late.
-        leader.handed_over = true;
+        // The voters will elect another though they hear this one. For the whole term, also if the transfer is
+        // given up, since TimeoutNow and the Vote may arrive late.
+        self.give_up_lease();
         // Early: that this replica leads `term` has been durable since before its election; nothing else is said.
-        out.send_early(handover.to, Message::TimeoutNow { term });
+        out.send_early(to, Message::TimeoutNow { term });
     }
 
     pub(crate) fn on_timeout_now(

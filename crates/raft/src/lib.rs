@@ -15,6 +15,10 @@
 //! | 3.5 | replication, the follower: the consistency check | `follow` |
 //! | 3.6.2 | the commit rule | `commit` |
 //! | 6.2, 6.4 | check-quorum, reads without the log | `read` |
+//! | 6.4 | reads at followers | `follower_read` |
+//! | 6.4.1 | leases: reads that ask nobody | `lease` |
+//! | | groups without anything to do | `quiet` |
+//! | | what a replica is told when it starts | `config` |
 //! | 5 | compaction and snapshots in chunks | `snapshot` |
 //! | 3.8 | what is on disk, and coming back from it | `recover` |
 //! | | the entries in memory | `log` |
@@ -32,8 +36,6 @@
 //! leader says (AppendEntries, heartbeats, chunks) leaves early: forgetting it contradicts nobody. All outputs
 //! leave early: commits are counted from durable acknowledgements, reads are confirmed by a quorum, the rest are
 //! hints.
-//!
-//! A lease (6.4.1) ends where `handover` says so: who asks another to stand must not answer alone in that term.
 #![no_std]
 #![forbid(unsafe_code)]
 extern crate alloc;
@@ -41,15 +43,19 @@ extern crate alloc;
 extern crate std;
 
 mod commit;
+mod config;
 mod configuration;
 mod digest;
 mod election;
 mod entry;
 mod follow;
+mod follower_read;
 mod handover;
+mod lease;
 mod log;
 mod membership;
 mod message;
+mod quiet;
 mod read;
 mod recover;
 mod replicate;
@@ -60,7 +66,9 @@ mod step;
 #[cfg(test)]
 mod tests;
 
+pub use config::{Config, Inflight};
 pub use configuration::Configuration;
 pub use entry::{Entry, Kind, LogId, Mark, Record};
-pub use message::{Config, Inflight, Message, Output, Refusal, Request};
+pub use lease::Drift;
+pub use message::{Message, Output, Refusal, Request};
 pub use state::{Ignored, Raft};

@@ -4,63 +4,8 @@ use crate::entry::plain;
 use crate::{Entry, LogId, Mark};
 use alloc::vec::Vec;
 use protocol::{NodeId, NodeSet};
-use stdx::{Bytes, Duration, Planted};
+use stdx::Bytes;
 use wire::{absent, wire_enum};
-
-/// What a replica is told when it starts.
-#[derive(Clone, Debug)]
-pub struct Config {
-    /// This replica.
-    pub id: NodeId,
-    /// The group's voters when its log was created, the same for every replica, also for one that joins later (or
-    /// empty there: it then knows of no members before its leader's log says so). A recovered [`Mark`] and the
-    /// configurations in the log override it.
-    pub voters: NodeSet,
-    /// Shortest and longest election timeout; each wait is drawn between them.
-    pub election: (Duration, Duration),
-    /// How often a leader that has nothing to say says so. Well below the shortest election timeout.
-    pub heartbeat: Duration,
-    /// Bytes of entries in one AppendEntries (a single larger entry still goes, alone).
-    pub max_append_bytes: usize,
-    /// What may be on its way to one follower, unacknowledged.
-    pub max_inflight: Inflight,
-    /// Bytes of entries kept in memory behind a snapshot mark, for followers that are a little slow.
-    pub keep_bytes: usize,
-    /// At most this many reads wait for a leader's confirmation; more are refused.
-    pub max_reads: usize,
-    /// How much this replica is wanted as a leader, compared with the others' (a closer zone gets a higher number). A
-    /// leader hands over to a caught-up voter of a higher one; elections do not look at it. Release 0.1 says 0.
-    pub priority: u8,
-    /// A named bug, for tests.
-    pub planted: Planted,
-}
-
-/// Bounds on unacknowledged AppendEntries per follower.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Inflight {
-    /// Messages.
-    pub messages: usize,
-    /// Bytes of entries.
-    pub bytes: usize,
-}
-
-impl Config {
-    /// The defaults of the product: timeouts of 300 to 600 ms, heartbeats every 50 ms.
-    pub fn new(id: NodeId, voters: NodeSet) -> Config {
-        Config {
-            id,
-            voters,
-            election: (Duration::from_millis(300), Duration::from_millis(600)),
-            heartbeat: Duration::from_millis(50),
-            max_append_bytes: 1 << 20,
-            max_inflight: Inflight { messages: 16, bytes: 8 << 20 },
-            keep_bytes: 16 << 20,
-            max_reads: 65_536,
-            priority: 0,
-            planted: Planted::NONE,
-        }
-    }
-}
 
 /// Between replicas. Every message names the term of its sender; [`Message::PreVote`] the one it would start.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -171,6 +116,36 @@ pub enum Message {
         /// The chunk expected next; 0 if the follower has lost the transfer and it must start over.
         next: u64,
     },
+    /// A follower asks up to where it must have applied for a linearizable read (section 6.4).
+    ReadIndex {
+        /// The follower's term.
+        term: u64,
+        /// Names the question; no life of the follower uses another's.
+        ticket: u64,
+    },
+    /// The answer: whatever was committed when the question was asked is at or below `index`.
+    ReadIndexReply {
+        /// The leader's term.
+        term: u64,
+        /// Which question.
+        ticket: u64,
+        /// What must be applied.
+        index: u64,
+    },
+    /// Nothing is to be done and nothing will be said until something is: the receiver needs no deadline.
+    Quiet {
+        /// The leader's term.
+        term: u64,
+        /// Where its log and the receiver's end; all of it is committed.
+        index: u64,
+    },
+    /// The follower has no deadline any more.
+    QuietAck {
+        /// The follower's term.
+        term: u64,
+        /// As told.
+        index: u64,
+    },
     /// Stand at once (section 3.10): the receiver holds all that its leader has.
     TimeoutNow {
         /// The leader's term.
@@ -208,6 +183,10 @@ wire_enum!(Message, version 1 {
     13 => Durable { term, index },
     14 => Voted { term },
     15 => TimeoutNow { term },
+    40 => ReadIndex { term, ticket },
+    41 => ReadIndexReply { term, ticket, index },
+    42 => Quiet { term, index },
+    43 => QuietAck { term, index },
 });
 
 /// From the host.
@@ -222,6 +201,11 @@ pub enum Request {
     },
     /// A linearizable read (section 6.4). Answered by [`Output::ReadReady`] or [`Output::ReadRefused`].
     Read {
+        /// The host's name for it.
+        context: u64,
+    },
+    /// As [`Request::Read`], but a follower asks its leader and answers the read here.
+    ReadHere {
         /// The host's name for it.
         context: u64,
     },
@@ -251,6 +235,19 @@ pub enum Request {
     Installed {
         /// Where it reaches.
         mark: Mark,
+    },
+    /// A heartbeat is due, and all hosts of the group understand [`Message::Quiet`]: a leader without anything to do
+    /// says that instead.
+    GoQuiet,
+    /// The peer's node has been silent for the shortest election timeout, or was started again.
+    PeerDown {
+        /// The peer.
+        peer: NodeId,
+    },
+    /// The peer's node is heard again, or was started again.
+    PeerUp {
+        /// The peer.
+        peer: NodeId,
     },
     /// Make these the members: any number of changes in one step (section 4.3). Answered by [`Output::Appended`] of
     /// the entry that begins it, or [`Output::ChangeRefused`], in the same step. It is done when a configuration that
@@ -423,6 +420,7 @@ impl Message {
             | Message::AppendAck { .. }
             | Message::AppendReject { .. }
             | Message::HeartbeatAck { .. }
+            | Message::QuietAck { .. }
             | Message::ChunkAck { .. } => true,
             Message::PreVote { .. }
             | Message::Vote { .. }
@@ -430,6 +428,9 @@ impl Message {
             | Message::Heartbeat { .. }
             | Message::Commit { .. }
             | Message::Chunk { .. }
+            | Message::ReadIndex { .. }
+            | Message::ReadIndexReply { .. }
+            | Message::Quiet { .. }
             | Message::TimeoutNow { .. }
             | Message::Durable { .. }
             | Message::Voted { .. } => false,
@@ -451,6 +452,10 @@ impl Message {
             | Message::Commit { term, .. }
             | Message::Chunk { term, .. }
             | Message::ChunkAck { term, .. }
+            | Message::ReadIndex { term, .. }
+            | Message::ReadIndexReply { term, .. }
+            | Message::Quiet { term, .. }
+            | Message::QuietAck { term, .. }
             | Message::TimeoutNow { term }
             | Message::Durable { term, .. }
             | Message::Voted { term } => *term,

@@ -47,6 +47,7 @@ impl Raft {
             out.output_early(Output::Refused { context, leader: Some(*to) });
             return Err(Ignored::HandingOver);
         }
+        self.active(now);
         let index = self.append_own(Kind::Command(payload), out);
         // Early: it says where the entry stands, not that it will stay.
         out.output_early(Output::Appended { context, term: self.term, index });

@@ -3,6 +3,7 @@
 mod configuration;
 mod golden;
 mod language;
+mod leases;
 mod mutants;
 mod scripts;
 mod units;

@@ -21,6 +21,24 @@ pub enum Mutant {
     TruncateCommitted,
     /// raft: a leader counts an acknowledgement of an earlier term.
     CountStaleAck,
+    /// raft: a lease is judged by the time of the newest round, whatever time has passed since.
+    LeaseAcrossPause,
+    /// raft: a lease runs from when a round was answered, not from when it was sent.
+    LeaseFromAnswer,
+    /// raft: a lease lasts as long as followers promise, as if all clocks ran alike.
+    LeaseIgnoresDrift,
+    /// raft: a lease goes on although another was let to stand before its time.
+    LeaseKeptInTransfer,
+    /// raft: a follower that adopts a term forgets that it has just promised its leader some time.
+    PromiseEndsWithTerm,
+    /// raft: a replica that starts again does not act as if it had just heard a leader.
+    ForgetPromise,
+    /// raft: a read is confirmed by a round that began before it.
+    ReadRidesOnEarlierRound,
+    /// raft: a follower takes the answer to another of its questions for this one's.
+    AnswerToAnotherRead,
+    /// raft: a quiet follower is not woken when its leader's node is silent or in a new life.
+    PeerDownUnheard,
     /// raft: a leader that its configuration has removed counts itself.
     CountItselfRemoved,
     /// raft: in a joint configuration a majority of the new half is enough.

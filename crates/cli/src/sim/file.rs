@@ -57,6 +57,9 @@ struct RunLine {
     workload: Name<Workload>,
     length: Span,
     witness: bool,
+    /// Whether every second client lets replicas of its node answer its reads.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    read_here: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -112,6 +115,9 @@ struct Nodes {
     snapshot_bytes: u64,
     chunk_bytes: usize,
     misses: (u64, u64),
+    /// Whether reads of `default` are by lease, with the bound that the clocks keep to.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    leases: bool,
 }
 
 impl Nodes {
@@ -180,7 +186,7 @@ pub(crate) fn text(plan: &Plan, report: &Report) -> String {
 }
 
 fn setup(setup: &Setup) -> [Line; 5] {
-    let Setup { profile, workload, world, node, segment_bytes, length, witness } = setup;
+    let Setup { profile, workload, world, node, segment_bytes, length, witness, read_here } = setup;
     let NetConfig { delay, loss_ppm, duplicate_ppm, reorder_ppm, late_ppm } = world.net;
     let DiskConfig { sync, fail_ppm, restart } = world.disk;
     let ClockConfig { drift_ppm, skew, wall_error, ntp } = world.clock;
@@ -190,6 +196,7 @@ fn setup(setup: &Setup) -> [Line; 5] {
             workload: Name(*workload),
             length: Span(*length),
             witness: *witness,
+            read_here: *read_here,
         }),
         Line::Network(Network {
             delay,
@@ -218,6 +225,7 @@ fn setup(setup: &Setup) -> [Line; 5] {
             snapshot_bytes: node.snapshot_bytes,
             chunk_bytes: node.chunk_bytes,
             misses: node.misses,
+            leases: node.default_contract.is_some(),
         }),
     ]
 }
@@ -374,6 +382,7 @@ fn made(run: &RunLine, net: &Network, disks: &Disks, clocks: &Clocks, nodes: &No
         heartbeat: nodes.heartbeat.0,
         snapshot_bytes: nodes.snapshot_bytes,
         chunk_bytes: nodes.chunk_bytes,
+        default_contract: nodes.leases.then(|| swarm::leased(&world)),
         misses: nodes.misses,
         version: "swarm",
         started: WallClock(0),
@@ -387,6 +396,7 @@ fn made(run: &RunLine, net: &Network, disks: &Disks, clocks: &Clocks, nodes: &No
         segment_bytes: disks.segment_bytes,
         length: run.length.0,
         witness: run.witness,
+        read_here: run.read_here,
     }
 }
 

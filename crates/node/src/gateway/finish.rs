@@ -121,6 +121,9 @@ impl Node {
             What::Batch => {
                 let replies = &busy.parts[0].replies;
                 let done = replies.len().min(busy.commands.len());
+                // Room for all of them at once; a line's marks and length take a little more.
+                let room = replies.iter().map(|reply| crate::machine::weight(reply) + 8).sum();
+                conn.out.reserve(room);
                 replies[..done].iter().for_each(|reply| conn.reply(reply));
                 // The batch ended early because its replies are long: the rest goes on its own.
                 let rest = busy.commands.split_off(done);

@@ -45,6 +45,10 @@ impl Node {
                 self.end_backup(id, out);
                 self.reset(id)
             }
+            "readonly" | "readwrite" => {
+                self.conn(id).read_here = spec.name == "readonly";
+                Reply::ok()
+            }
             _ => self.plain(now, spec, &args),
         };
         self.conn(id).reply(&reply);
@@ -220,6 +224,7 @@ impl Node {
         conn.version = Version::Resp2;
         conn.name.clear();
         conn.muted = Muted::No;
+        conn.read_here = false;
         conn.timeout = None;
         conn.authenticated = authenticated;
         Reply::simple("RESET")

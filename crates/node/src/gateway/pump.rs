@@ -41,6 +41,7 @@ impl Node {
             busy: None,
             fresh: false,
             muted: Default::default(),
+            read_here: false,
             timeout: None,
             requeued: None,
             limit: None,

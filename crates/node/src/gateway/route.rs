@@ -68,8 +68,8 @@ fn plan(catalog: &Catalog, selected: &str, spec: &Spec, args: &Args) -> Result<R
         let groups = catalog.iter().filter(served).map(|k| (k.group, Vec::new())).collect();
         return Ok(Route::Many(groups, Merge::AllOk));
     }
-    let positions: Vec<usize> = data::keys(spec, args).collect();
-    if positions.is_empty() {
+    let mut positions = data::keys(spec, args);
+    let Some(first) = positions.next() else {
         let pattern = match spec.name {
             "keys" => args.try_get(1),
             "scan" => {
@@ -80,10 +80,13 @@ fn plan(catalog: &Catalog, selected: &str, spec: &Spec, args: &Args) -> Result<R
         let named = pattern.and_then(literal_prefix).and_then(|name| catalog.get(name));
         return named
             .map_or_else(|| whole(catalog, selected), |keyspace| group_of(catalog, keyspace));
-    }
+    };
+    let Some(second) = positions.next() else {
+        return locate(catalog, selected, args.get(first)); // Most commands name one key.
+    };
     let mut places: BTreeMap<GroupId, Vec<usize>> = BTreeMap::new();
     let mut undeclared = None;
-    for position in positions {
+    for position in [first, second].into_iter().chain(positions) {
         match locate(catalog, selected, args.get(position))? {
             Route::One(group) => places.entry(group).or_default().push(position),
             other => undeclared = Some(other),

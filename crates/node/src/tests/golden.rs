@@ -91,7 +91,9 @@ fn contents() -> Vec<(&'static str, Content)> {
 
 fn records() -> Vec<(&'static str, Record)> {
     let identity = Identity { node: NodeId(1), cluster: 2, disk: 3, life: 4 };
-    let keyspace = Catalog::founding(&[NodeId(1), NodeId(2), NodeId(3)]).get("default").cloned();
+    let keyspace = Catalog::founding(&[NodeId(1), NodeId(2), NodeId(3)], &Contract::standard(3))
+        .get("default")
+        .cloned();
     let replica = Replica { group: 1, replica: NodeId(1), keyspace: keyspace.expect("founded") };
     let lost = Lost { info: replica.clone(), place: "wal-000001 offset 512".into() };
     let raft = raft::Record::Hard { term: 2, vote: Some(NodeId(1)) };
@@ -123,7 +125,7 @@ fn digits(bytes: &[u8]) -> String {
 
 /// The first chunks of snapshots: all that a state has beside its keys.
 fn heads() -> Vec<(&'static str, Vec<u8>)> {
-    let founding = || Catalog::founding(&[NodeId(1), NodeId(2), NodeId(3)]);
+    let founding = || Catalog::founding(&[NodeId(1), NodeId(2), NodeId(3)], &Contract::standard(3));
     let keyspace = || Machine::keyspace(data::Db::default(), Planted::NONE);
     let after = |mut machine: Machine, operation: Operation| {
         let body = Body { epoch: 1, ..body(operation) };

@@ -52,6 +52,7 @@ fn newer() -> (Vec<Message>, Vec<Record>) {
     let configuration =
         Configuration { voters: ids(2, 4), outgoing: ids(1, 3), learners: ids(5, 5) };
     let mark = Mark { index: 200, term: 2, configuration: configuration.clone() };
+    let ticket = 1 << 40;
     let bytes = b"xyz".as_slice().into();
     let entries = vec![Entry { index: 303, term: 3, kind: Kind::Config(configuration) }];
     let messages = vec![
@@ -59,6 +60,10 @@ fn newer() -> (Vec<Message>, Vec<Record>) {
         Message::HeartbeatAck { term, round: 7, priority: 2 },
         Message::TimeoutNow { term },
         Message::Chunk { term, transfer: 1, mark: mark.clone(), seq: 2, bytes, last: true },
+        Message::ReadIndex { term, ticket },
+        Message::ReadIndexReply { term, ticket, index: 302 },
+        Message::Quiet { term, index: 302 },
+        Message::QuietAck { term, index: 302 },
     ];
     let records = vec![
         Record::Entries { entries },

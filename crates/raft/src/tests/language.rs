@@ -2,7 +2,7 @@
 
 use crate::state::{Flow, Role};
 use crate::{
-    Config, Configuration, Entry, Kind, LogId, Mark, Message, Output, Raft, Record, Request,
+    Config, Configuration, Drift, Entry, Kind, LogId, Mark, Message, Output, Raft, Record, Request,
 };
 use protocol::{NodeId, NodeSet};
 use sim::script::Language;
@@ -83,7 +83,7 @@ fn shown(mark: &Mark) -> String {
 impl Language for Words {
     type Core = Raft;
 
-    /// `one-by-one`: an AppendEntries carries one entry. `founded-by 1,2`: the others join later. `prefer 2,2,1`: each
+    /// `one-by-one`: an AppendEntries carries one entry. `lease`: leases, with clocks that are 10 % off at most. `founded-by 1,2`: the others join later. `prefer 2,2,1`: each
     /// mention of a node is one more for its priority.
     fn config(&self, id: NodeId, nodes: &NodeSet, options: &[String]) -> Config {
         let mut config = Config { keep_bytes: 0, ..Config::new(id, nodes.clone()) };
@@ -91,6 +91,7 @@ impl Language for Words {
         match options.as_slice() {
             [] => {}
             ["one-by-one"] => config.max_append_bytes = 1,
+            ["lease"] => config.lease = Some(Drift { ppm: 100_000 }),
             ["founded-by", voters] => config.voters = ids(voters).expect("ids"),
             ["prefer", wanted] => {
                 let mentions = wanted.split(',').filter(|word| *word == id.to_string());
@@ -107,6 +108,10 @@ impl Language for Words {
                 Request::Propose { context: 0, payload: payload.as_bytes().into() }
             }
             ["read", context] => Request::Read { context: number(context)? },
+            ["read-here", context] => Request::ReadHere { context: number(context)? },
+            ["go-quiet"] => Request::GoQuiet,
+            ["peer-down", peer] => Request::PeerDown { peer: NodeId(number(peer)?) },
+            ["peer-up", peer] => Request::PeerUp { peer: NodeId(number(peer)?) },
             ["change", to @ ..] => {
                 let Configuration { voters, learners, .. } = members(to)?;
                 Request::Change { context: 0, voters, learners }
@@ -171,6 +176,12 @@ impl Language for Words {
             Message::ChunkAck { term, transfer, next } => {
                 format!("ChunkAck t{term} transfer {transfer} next {next}")
             }
+            Message::ReadIndex { term, .. } => format!("ReadIndex t{term}"),
+            Message::ReadIndexReply { term, index, .. } => {
+                format!("ReadIndexReply t{term} index {index}")
+            }
+            Message::Quiet { term, index } => format!("Quiet t{term} at {index}"),
+            Message::QuietAck { term, index } => format!("QuietAck t{term} at {index}"),
             Message::TimeoutNow { term } => format!("TimeoutNow t{term}"),
             Message::Durable { term, index } => format!("Durable {}", at(*term, *index)),
             Message::Voted { term } => format!("Voted t{term}"),

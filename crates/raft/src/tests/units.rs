@@ -449,7 +449,7 @@ fn who_was_told_to_stand_ends_every_lease_of_the_term() {
     bench.hear(PEER, Message::HeartbeatAck { term: 1, round: 0, priority: 0 });
     bench.step(at(1400), Input::Deadline);
     let leader = bench.core.leader_mut().expect("the transfer was given up");
-    assert!(leader.handover.is_none() && leader.handed_over);
+    assert!(leader.handover.is_none() && leader.lease.is_given_up());
     assert_eq!(bench.propose(2), None);
 }
 

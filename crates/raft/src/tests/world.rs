@@ -627,22 +627,26 @@ fn equal_seeds_give_equal_runs() {
     assert_ne!(digest(7), digest(8));
 }
 
-/// Bugs, and whether worlds whose members change are needed to find them.
-pub(super) const MUTANTS: [(Mutant, bool); 16] = [
-    (Mutant::VoteTwice, false),
-    (Mutant::ForgetVote, false),
-    (Mutant::AckBeforeSync, false),
-    (Mutant::CommitEarlierTerm, false),
-    (Mutant::ReadWithoutQuorum, false),
-    (Mutant::ReadBeforeNoop, false),
-    (Mutant::TruncateCommitted, false),
-    (Mutant::CountStaleAck, false),
-    (Mutant::CountItselfRemoved, true),
-    (Mutant::CountNewHalfOnly, true),
-    (Mutant::ConfigurationWhenCommitted, true),
-    (Mutant::KeepTruncatedConfiguration, true),
-    (Mutant::CountLearners, true),
-    (Mutant::CountStrangersVote, true),
-    (Mutant::TransferWithoutLog, true),
-    (Mutant::LeaveJointEarly, true),
+/// Bugs found in worlds whose members stay.
+pub(super) const MUTANTS: [Mutant; 8] = [
+    Mutant::VoteTwice,
+    Mutant::ForgetVote,
+    Mutant::AckBeforeSync,
+    Mutant::CommitEarlierTerm,
+    Mutant::ReadWithoutQuorum,
+    Mutant::ReadBeforeNoop,
+    Mutant::TruncateCommitted,
+    Mutant::CountStaleAck,
+];
+
+/// Bugs found in worlds whose members change.
+pub(super) const CHANGE_MUTANTS: [Mutant; 8] = [
+    Mutant::CountItselfRemoved,
+    Mutant::CountNewHalfOnly,
+    Mutant::ConfigurationWhenCommitted,
+    Mutant::KeepTruncatedConfiguration,
+    Mutant::CountLearners,
+    Mutant::CountStrangersVote,
+    Mutant::TransferWithoutLog,
+    Mutant::LeaveJointEarly,
 ];
