@@ -27,8 +27,8 @@ pub struct Config {
     pub lease: Option<Drift>,
     /// At most this many reads wait for a leader's confirmation; more are refused.
     pub max_reads: usize,
-    /// How much this replica is wanted as a leader, compared with the others' (the closer zone gets the higher number).
-    /// A leader hands over to a caught-up voter of a higher one; elections do not look at it. 0 is what release 0.1 says.
+    /// How much this replica is wanted as a leader, compared with the others' (a closer zone gets a higher number). A
+    /// leader hands over to a caught-up voter of a higher one; elections do not look at it. Release 0.1 says 0.
     pub priority: u8,
     /// A named bug, for tests.
     pub planted: Planted,

@@ -1,15 +1,15 @@
 //! Groups that have nothing to do and say nothing: no heartbeats, no deadlines.
 //!
-//! **Going quiet.** The host asks for it when a heartbeat is due ([`crate::Request::GoQuiet`]), and only if the hosts of
-//! all replicas understand it. A leader agrees after it has been idle for the longest election timeout, with all
+//! **Going quiet.** The host asks for it when a heartbeat is due ([`crate::Request::GoQuiet`]), and only if the hosts
+//! of all replicas understand it. A leader agrees after it has been idle for the longest election timeout, with all
 //! it has committed, all followers alive and caught up, no read and no snapshot on its way. It then sends `Quiet`
 //! instead of heartbeats, again and again, to whoever has not acknowledged it; a follower learns the commit index by
 //! it and has no deadline from then on; when all have acknowledged, the leader has none either. If one does not within
 //! the shortest election timeout, all are woken by a heartbeat.
 //!
 //! **Waking.** A leader wakes by a proposal, by a read, or by anybody who stands or refuses it; its first round, or the
-//! entry itself, wakes the followers: every word of a leader but `Quiet` arms them. A follower wakes by a read that asks
-//! the leader, and when its host says that the leader's node is silent or was started again (`PeerDown`).
+//! entry itself, wakes the followers: every word of a leader but `Quiet` arms them. A follower wakes by a read that
+//! asks the leader, and when its host says that the leader's node is silent or was started again (`PeerDown`).
 //!
 //! **Liveness.** A quiet follower needs someone to notice that its leader is no more. The leader's replica leads on in
 //! its life, quiet or awake, or it has stepped down by a message of somebody who is awake, and is awake itself; or its
@@ -18,7 +18,7 @@
 //! quiet, it is woken by `PeerUp`, or by the pre-vote.
 //!
 //! **Safety.** Being quiet changes deadlines only. A quiet follower's `heard` is as old as it is: it refuses votes for
-//! what it promised and no longer; so a lease runs out by itself, and whoever wakes a follower leaves the promise whole.
+//! what it promised and no longer; so a lease runs out by itself, and who wakes a follower leaves the promise whole.
 
 use crate::state::{Flow, Role};
 use crate::step::Handled;

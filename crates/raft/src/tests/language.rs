@@ -83,8 +83,8 @@ fn shown(mark: &Mark) -> String {
 impl Language for Words {
     type Core = Raft;
 
-    /// `one-by-one`: an AppendEntries carries one entry. `lease`: leases, with clocks that are 10 % off at most. `founded-by 1,2`: the others join later. `prefer 2,2,1`: each
-    /// mention of a node is one more for its priority.
+    /// `one-by-one`: an AppendEntries carries one entry. `lease`: leases, with clocks that are 10 % off at most.
+    /// `founded-by 1,2`: the others join later. `prefer 2,2,1`: each mention of a node is one more for its priority.
     fn config(&self, id: NodeId, nodes: &NodeSet, options: &[String]) -> Config {
         let mut config = Config { keep_bytes: 0, ..Config::new(id, nodes.clone()) };
         let options: Vec<&str> = options.iter().map(String::as_str).collect();

@@ -1,6 +1,6 @@
-//! Random worlds with leases, reads at followers and quiet spells, in true time: each clock runs at a rate of its own within the
-//! declared bound, nodes sleep, messages are late, lost, or arrive twice. No read may miss what was committed before
-//! it was asked, wherever it is answered; and a healed world commits everywhere, and goes quiet.
+//! Random worlds with leases, reads at followers and quiet spells, in true time: each clock runs at a rate of its own
+//! within the declared bound, nodes sleep, messages are late, lost, or arrive twice. No read may miss what was
+//! committed before it was asked, wherever it is answered; and a healed world commits everywhere, and goes quiet.
 
 use crate::{Config, Drift, Message, Output, Raft, Request};
 use protocol::{Mutant, NodeId, NodeSet, Planted, Prng, Protocol};
