@@ -172,6 +172,8 @@ impl Node {
         out: &mut Effects<Node>,
     ) {
         self.drop_view(id, None);
+        // Its log is whole, only its state is not: another may lead at once. After this it is silent as a leader.
+        self.drive(now, id, Input::Request(raft::Request::StepDown), out);
         let Some(group) = self.groups.get_mut(&id) else { return };
         if !core::mem::replace(&mut group.compared.quarantined, true) {
             let keyspace = group.info.keyspace.name.clone();
