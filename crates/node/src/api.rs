@@ -102,7 +102,16 @@ pub enum Event {
         /// File and offset.
         place: String,
     },
-    /// Replicas that are not served because the log is damaged: keyspace and where.
+    /// A peer's message brought something else than was sealed: dropped, and expected again.
+    MessageDamaged {
+        /// Who sent it.
+        peer: NodeId,
+        /// The keyspace, or `catalog`.
+        keyspace: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Replicas that are not served because the log, or what it gave back, is damaged: keyspace and where.
     Damaged {
         /// The keyspace, or `catalog`.
         keyspace: String,

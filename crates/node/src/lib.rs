@@ -9,6 +9,7 @@
 //! | `message` | [`Packet`] between nodes, [`Record`] in the log |
 //! | `state`, `step` | [`Node`] and all that can happen to it |
 //! | `group`, `groups` | a replica: consensus core, state machine, reads; how they are driven |
+//! | `seal`, `quarantine` | checksums from end to end, and what becomes of a replica whose own do not hold |
 //! | `snapshot` | written, sent, received; which records may go |
 //! | `machine` | the replicated state of a group |
 //! | `proposal`, `session` | what is replicated; exactly once |
@@ -35,7 +36,9 @@ mod machine;
 mod message;
 mod open;
 mod proposal;
+mod quarantine;
 mod recover;
+mod seal;
 mod session;
 mod snapshot;
 mod state;

@@ -9,18 +9,19 @@ use crate::api::Event;
 use crate::group::Group;
 use crate::machine::Machine;
 use crate::message::{Content, GroupId, Record};
+use crate::seal::{Broken, Chunks};
 use crate::state::Node;
+use data::Db;
 use protocol::{Effects, Input};
 use raft::Mark;
-use stdx::{Bytes, Mutant, NodeId, Now, Position};
+use stdx::{Bytes, Mutant, NodeId, Now, Planted, Position};
 
 /// A frozen view of a group's state, read chunk by chunk.
 #[derive(Clone, Debug)]
 pub(crate) struct View {
     mark: Mark,
     purpose: Purpose,
-    /// The number of `next`.
-    seq: u64,
+    chunks: Chunks,
     next: Option<Bytes>,
     /// The chunk given last, for a follower that did not get it.
     given: Option<Bytes>,
@@ -39,9 +40,41 @@ enum Purpose {
 #[derive(Clone, Debug)]
 pub(crate) struct Staging {
     mark: Mark,
-    machine: Machine,
+    loading: Loading,
     first: Position,
     bytes: u64,
+}
+
+/// A state that is built from the chunks of a snapshot, each verified before it is used.
+#[derive(Clone, Debug)]
+pub(crate) struct Loading {
+    pub(crate) index: u64,
+    pub(crate) machine: Machine,
+    chunks: Chunks,
+}
+
+impl Loading {
+    /// From the first chunk of the snapshot of `group` up to `index`. `db` is empty.
+    pub(crate) fn begin(
+        (group, index): (GroupId, u64),
+        first: &[u8],
+        db: Db,
+        planted: Planted,
+    ) -> Result<Loading, Broken> {
+        let mut chunks = Chunks::new(group, index, planted);
+        let machine = Machine::stage(chunks.open(first)?, db, planted)?;
+        Ok(Loading { index, machine, chunks })
+    }
+
+    /// Adds the next chunk.
+    pub(crate) fn add(&mut self, chunk: &[u8]) -> Result<(), Broken> {
+        Ok(self.machine.load(self.chunks.open(chunk)?)?)
+    }
+
+    /// Whether the state is that at `index`, as far as the chunks say which is the last.
+    pub(crate) fn whole(&self) -> bool {
+        self.chunks.complete() && self.machine.applied() == self.index
+    }
 }
 
 /// Where the records of a group begin that the log must keep, beside those of its core.
@@ -105,10 +138,12 @@ impl Node {
         assert!(group.view.is_none(), "two views of one group");
         let voters = group.raft.voters().clone();
         let mark = Mark { index: group.machine.applied(), term: group.applied_term, voters };
-        let header = Bytes::from(group.machine.freeze());
+        let header = group.machine.freeze();
         let next = group.machine.chunk(chunk_bytes).map(Bytes::from);
-        let bytes = header.len() as u64;
-        group.view = Some(View { mark, purpose, seq: 1, next, given: Some(header), bytes });
+        let mut chunks = Chunks::new(id, mark.index, self.config.planted);
+        let first = chunks.seal(&header, next.is_none());
+        let bytes = first.len() as u64;
+        group.view = Some(View { mark, purpose, chunks, next, given: Some(first), bytes });
     }
 
     fn write_snapshot(&mut self, id: GroupId, out: &mut Effects<Node>) {
@@ -130,11 +165,11 @@ impl Node {
         let Some(group) = self.groups.get_mut(&id) else { return };
         let Some(view) = &mut group.view else { return }; // Overtaken by an installed snapshot.
         let Purpose::Write { first } = view.purpose else { return };
-        if let Some(bytes) = view.next.take() {
-            let (seq, index) = (view.seq, view.mark.index);
-            view.seq += 1;
-            view.bytes += bytes.len() as u64;
+        if let Some(content) = view.next.take() {
+            let (seq, index) = (view.chunks.next(), view.mark.index);
             view.next = group.machine.chunk(chunk_bytes).map(Bytes::from);
+            let bytes = view.chunks.seal(&content, view.next.is_none());
+            view.bytes += bytes.len() as u64;
             self.logged += bytes.len() as u64;
             out.persist(Record::Chunk { group: id, index, seq, bytes });
             out.send(self.identity.node, self.packet(Content::ChunkDurable { group: id }));
@@ -204,15 +239,15 @@ impl Node {
         }
         let group = self.groups.get_mut(&id).expect("its core just spoke");
         let view = group.view.as_mut().expect("just frozen");
-        if seq == view.seq
-            && let Some(bytes) = view.next.take()
+        if seq == view.chunks.next()
+            && let Some(content) = view.next.take()
         {
+            view.next = group.machine.chunk(chunk_bytes).map(Bytes::from);
+            let bytes = view.chunks.seal(&content, view.next.is_none());
             view.bytes += bytes.len() as u64;
             view.given = Some(bytes);
-            view.seq += 1;
-            view.next = group.machine.chunk(chunk_bytes).map(Bytes::from);
         }
-        if seq + 1 != view.seq {
+        if seq + 1 != view.chunks.next() {
             return; // Not a chunk that a follower in step could want.
         }
         let bytes = view.given.clone().expect("given before");
@@ -246,12 +281,12 @@ impl Node {
             group.machine.thaw(); // One snapshot of a group at a time in the log: recovery pairs them.
         }
         let loaded = if seq == 0 {
-            Machine::stage(&bytes, db, planted).map(|machine| {
-                group.staging = Some(Staging { mark: mark.clone(), machine, first: at, bytes: 0 });
+            Loading::begin((id, mark.index), &bytes, db, planted).map(|loading| {
+                group.staging = Some(Staging { mark: mark.clone(), loading, first: at, bytes: 0 });
             })
         } else {
             match &mut group.staging {
-                Some(staging) if staging.mark == mark => staging.machine.load(&bytes),
+                Some(staging) if staging.mark == mark => staging.loading.add(&bytes),
                 _ => return, // A chunk of a transfer that was dropped.
             }
         };
@@ -263,7 +298,7 @@ impl Node {
         let staging = group.staging.as_mut().expect("staged or added to");
         staging.bytes += bytes.len() as u64;
         let part = self.config.planted.is(Mutant::InstallPart);
-        let complete = (last || part) && staging.machine.applied() == mark.index;
+        let complete = (last && staging.loading.whole()) || part;
         out.persist(Record::Chunk { group: id, index: mark.index, seq, bytes });
         if complete {
             self.drive(now, id, Input::Request(raft::Request::Installed { mark }), out);
@@ -277,7 +312,7 @@ impl Node {
         assert_eq!(staging.mark, *mark, "installed another snapshot than the one staged");
         assert!(mark.index >= group.machine.applied(), "a snapshot took the state back");
         group.view = None; // A view of the state that is gone.
-        group.machine = staging.machine;
+        group.machine = staging.loading.machine;
         group.applied_term = mark.term;
         group.queue.clear();
         group.paused = None;

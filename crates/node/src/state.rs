@@ -117,7 +117,8 @@ impl Node {
         assert!(self.identity.life > 0, "a node without a life");
         for (id, group) in &self.groups {
             assert_eq!(*id, group.info.group, "a group under another's number");
-            assert!(!self.damaged.contains_key(id), "a damaged group is served");
+            let served = !self.halted(*id);
+            assert!(!served || !self.damaged.contains_key(id), "a damaged group is served");
         }
         let next = self.gateway.deadlines.first().map(|(at, _)| *at);
         assert_eq!(self.timers.get(Timer::Request), next, "a deadline that wakes nobody");

@@ -64,7 +64,8 @@ impl Node {
             Content::Raft { group, from: sender, to, message } => {
                 let Some(held) = self.groups.get(&group) else { return }; // Not created here yet, or damaged.
                 let member = held.info.keyspace.node_of(sender) == Some(from);
-                if member && held.info.replica == to {
+                let expected = member && held.info.replica == to;
+                if expected && !self.unsealed(from, group, &message, out) {
                     self.drive(now, group, Input::Message { from: sender, message }, out);
                 }
             }

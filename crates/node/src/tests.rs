@@ -11,6 +11,7 @@ use wire::resp::Args;
 mod golden;
 mod hostile;
 mod hostile_again;
+mod seals;
 
 struct Trio {
     nodes: Vec<(Host<Node>, Log<SimDisk>)>,

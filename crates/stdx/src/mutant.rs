@@ -59,6 +59,10 @@ pub enum Mutant {
     KeepPastTail,
     /// storage: the log forgets a snapshot's predecessor before the snapshot is durable.
     ReleaseEarly,
+    /// node: what a peer sends is taken in without verifying its seal.
+    TrustMessages,
+    /// node: a seal is never found broken.
+    TrustSeals,
     /// explorer: states that differ only in what is in flight count as one.
     ForgetFlight,
     /// explorer: a crash keeps the write that was under way.

@@ -164,6 +164,9 @@ pub(crate) fn told(node: NodeId, event: &Event) -> String {
         }
         Event::PeerRefused { peer, reason } => format!("refuses node {peer}: {reason}"),
         Event::TornTail { place } => format!("finds and cuts a torn write at {place}"),
+        Event::MessageDamaged { peer, keyspace, reason } => {
+            format!("drops a damaged message of node {peer} for {keyspace}: {reason}")
+        }
         Event::Damaged { keyspace, place } => format!("finds {keyspace} damaged at {place}"),
     }
 }

@@ -26,11 +26,13 @@ pub enum Profile {
     Mixed,
     /// Disks that are slow, full, or fail to sync; crashes.
     Disks,
+    /// What links carry is damaged; crashes. Only on request.
+    Damaged,
 }
 
 impl Profile {
     /// All but the calm one.
-    pub const FAULTY: [Profile; 8] = [
+    pub const FAULTY: [Profile; 9] = [
         Profile::Rough,
         Profile::Crashes,
         Profile::Partitions,
@@ -39,12 +41,13 @@ impl Profile {
         Profile::Churn,
         Profile::Mixed,
         Profile::Disks,
+        Profile::Damaged,
     ];
 
     /// How often it is drawn: what finds more bugs, more often.
     fn weight(self) -> u64 {
         match self {
-            Profile::Calm => 0,
+            Profile::Calm | Profile::Damaged => 0,
             Profile::Rough | Profile::Clocks => 1,
             Profile::Partitions => 2,
             Profile::Mixed => 3,
@@ -357,6 +360,7 @@ fn nemesis(profile: Profile, workload: Workload, prng: &mut Prng) -> Option<Neme
             slow_disk: 1,
             ..none
         }),
+        Profile::Damaged => Some(NemesisConfig { crash: 4, pause: 3, ..none }),
         Profile::Disks => {
             let disks = NemesisConfig { slow_disk: 2, fail_sync: 3, full_disk: 3, ..none };
             Some(NemesisConfig { crash: 3, crash_all: 1, ..disks })

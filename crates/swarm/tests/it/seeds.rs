@@ -1,7 +1,7 @@
 //! Seeds that every change must pass, each run twice: safety, then progress, and the same run both times.
 
 use std::ops::Range;
-use swarm::{Counters, Options, REQUIRED, run_seed};
+use swarm::{Counters, Options, Profile, REQUIRED, run_seed};
 
 /// What so many seeds in a row have met.
 fn pass(seeds: Range<u64>) -> (u64, Counters) {
@@ -42,6 +42,22 @@ fn seeds_100_to_200() {
 #[test]
 fn seeds_200_to_300() {
     pass(200..300);
+}
+
+/// What is damaged on its way is dropped where it arrives, sent again, and seen by nobody.
+#[test]
+fn damaged_messages_are_lost_messages() {
+    crate::quiet();
+    let mut counters = Counters::default();
+    for seed in 0..12 {
+        let options = Options { profile: Some(Profile::Damaged), ..Options::default() };
+        let report = run_seed(seed, options);
+        assert!(report.verdict.is_ok(), "seed {seed}: {}", report.verdict);
+        counters.merge(&report.counters);
+    }
+    for name in ["damaged messages", "damaged messages dropped", "snapshots installed"] {
+        assert!(counters.get(name) > 0, "{name} never happened, so it was not tested");
+    }
 }
 
 #[test]
