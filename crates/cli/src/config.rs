@@ -27,6 +27,7 @@ pub(crate) struct Config {
     pub(crate) max_value: usize,
     pub(crate) max_clients: Option<usize>,
     pub(crate) snapshot_bytes: u64,
+    pub(crate) transfer_rate: u64,
     pub(crate) log_level: Option<Level>,
     pub(crate) log_format: Option<Format>,
 }
@@ -90,6 +91,8 @@ struct File {
     max_clients: Option<usize>,
     #[serde(default, deserialize_with = "size")]
     snapshot_bytes: Option<u64>,
+    #[serde(default, deserialize_with = "size")]
+    transfer_rate: Option<u64>,
     log_level: Option<Level>,
     log_format: Option<Format>,
 }
@@ -131,6 +134,7 @@ impl Config {
             max_value: max_value.expect("a size is limited to what a usize holds"),
             max_clients: read.max_clients,
             snapshot_bytes: read.snapshot_bytes.unwrap_or(nodes::SNAPSHOT_BYTES),
+            transfer_rate: read.transfer_rate.unwrap_or(nodes::TRANSFER_RATE),
             log_level: read.log_level,
             log_format: read.log_format,
         })

@@ -141,6 +141,8 @@ pub struct Config {
     pub heartbeat: Duration,
     /// A group is snapshotted when its log holds more bytes than this and than its state.
     pub snapshot_bytes: u64,
+    /// Snapshots leave this node for its peers no faster than so many bytes a second; 0: as fast as they can.
+    pub transfer_rate: u64,
     /// How many bytes of state a snapshot chunk carries.
     pub chunk_bytes: usize,
     /// About this share of all keys (parts, of) is not in memory until loaded: for the simulator.

@@ -11,6 +11,7 @@
 //! | `group`, `groups` | a replica: consensus core, state machine, reads; how they are driven |
 //! | `seal`, `quarantine` | checksums from end to end, and what becomes of a replica whose own do not hold |
 //! | `snapshot` | written, sent, received; which records may go |
+//! | `throttle` | how fast snapshots leave this node |
 //! | `machine` | the replicated state of a group |
 //! | `proposal`, `session` | what is replicated; exactly once |
 //! | `catalog`, `contract` | which keyspaces there are and what they promise |
@@ -45,6 +46,7 @@ mod state;
 mod step;
 #[cfg(test)]
 mod tests;
+mod throttle;
 
 pub use api::{Config, ConnId, Event, Member, Output, ReplicaStatus, Request, Status};
 pub use catalog::{CATALOG_GROUP, Catalog, DEFAULT_GROUP, Keyspace};

@@ -16,6 +16,9 @@ use protocol::{Effects, Input};
 use raft::Mark;
 use stdx::{Bytes, Mutant, NodeId, Now, Planted, Position};
 
+/// A log may outweigh the state so many times while a view is frozen for a follower.
+const TOO_LONG: u64 = 4;
+
 /// A frozen view of a group's state, read chunk by chunk.
 #[derive(Clone, Debug)]
 pub(crate) struct View {
@@ -97,7 +100,12 @@ impl Node {
     pub(crate) fn maybe_snapshot(&mut self, id: GroupId, out: &mut Effects<Node>) {
         let floor = self.config.snapshot_bytes;
         let Some(group) = self.groups.get(&id) else { return };
-        let outweighs = group.raft.log_bytes() as u64 > floor.max(group.machine.bytes());
+        let (log, least) = (group.raft.log_bytes() as u64, floor.max(group.machine.bytes()));
+        let outweighs = log > least;
+        if log > TOO_LONG * least {
+            self.give_up_sending(id);
+        }
+        let group = &self.groups[&id];
         if outweighs && group.machine.applied() > group.raft.mark().index && self.may_freeze(id) {
             self.write_snapshot(id, out);
         }
@@ -106,6 +114,17 @@ impl Node {
             && self.may_freeze(pinning)
         {
             self.write_snapshot(pinning, out);
+        }
+    }
+
+    /// Ends a transfer whose follower is too slow for what is written meanwhile: our own snapshot cannot be
+    /// written while a view is frozen for it, and the log would grow for as long as it likes. The core starts over.
+    fn give_up_sending(&mut self, id: GroupId) {
+        let group = self.groups.get_mut(&id).expect("just seen");
+        let sending = |view: &View| matches!(view.purpose, Purpose::Send { .. });
+        if group.view.as_ref().is_some_and(sending) && !self.config.planted.is(Mutant::KeepView) {
+            group.view = None;
+            group.machine.thaw();
         }
     }
 
@@ -219,7 +238,10 @@ impl Node {
     ) {
         let chunk_bytes = self.config.chunk_bytes;
         let purpose = Purpose::Send { to, transfer };
-        let group = self.groups.get_mut(&id).expect("its core just spoke");
+        if self.must_wait(now, id, (to, transfer, seq)) {
+            return;
+        }
+        let Some(group) = self.groups.get_mut(&id) else { return }; // Quarantined while it waited.
         match &group.view {
             Some(view) if view.purpose == purpose => {}
             // An older transfer to the same follower is over.
@@ -252,12 +274,14 @@ impl Node {
         }
         let bytes = view.given.clone().expect("given before");
         let (mark, last) = (view.mark.clone(), view.next.is_none());
+        self.sent(now, bytes.len());
         let request = raft::Request::Chunk { to, transfer, mark, seq, bytes, last };
         self.drive(now, id, Input::Request(request), out);
     }
 
     /// A transfer is over: nobody wants its view any more.
     pub(crate) fn transfer_over(&mut self, id: GroupId, to: NodeId, transfer: u64) {
+        self.forget_waiting(id, to, transfer);
         let group = self.groups.get_mut(&id).expect("its core just spoke");
         if group.view.as_ref().is_some_and(|v| v.purpose == Purpose::Send { to, transfer }) {
             group.view = None;

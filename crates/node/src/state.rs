@@ -5,9 +5,10 @@ use crate::catalog::{CATALOG_GROUP, Catalog};
 use crate::gateway::Gateway;
 use crate::group::Group;
 use crate::message::{Content, GroupId, Identity, Lost, Packet};
+use crate::throttle::Throttle;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use protocol::Effects;
-use stdx::{NodeId, Now, Position, Prng, Timers};
+use stdx::{Instant, NodeId, Now, Position, Prng, Timers};
 use storage::Damage;
 
 /// A whole node as one [`protocol::Protocol`].
@@ -19,6 +20,8 @@ pub struct Node {
     pub(crate) peers: BTreeMap<NodeId, Identity>,
     /// Peers whose refusal was reported already.
     pub(crate) refused: BTreeSet<NodeId>,
+    /// Peers of which only packets of an earlier life come, and since when.
+    pub(crate) outlived: BTreeMap<NodeId, Instant>,
     pub(crate) groups: BTreeMap<GroupId, Group>,
     /// Groups whose records are damaged, and where: they exist but are not served.
     pub(crate) damaged: BTreeMap<GroupId, Lost>,
@@ -29,6 +32,7 @@ pub struct Node {
     pub(crate) orphans: BTreeSet<GroupId>,
     /// Who leads groups that have no replica here, as far as their members said.
     pub(crate) hints: BTreeMap<GroupId, NodeId>,
+    pub(crate) throttle: Throttle,
     pub(crate) timers: Timers<Timer>,
     pub(crate) rng: Prng,
     /// What the cores have said and nobody has handled yet; empty between steps.
@@ -54,6 +58,8 @@ pub(crate) enum Timer {
     Retry,
     /// CLIENT PAUSE ends.
     Pause,
+    /// The next chunk of a snapshot may be sent.
+    Transfer,
 }
 
 impl Node {

@@ -8,16 +8,23 @@ use stdx::{Duration, Instant, NodeId, Now, Planted, Prng, WallClock};
 use storage::{Log, LogConfig};
 use wire::resp::Args;
 
+mod disks;
 mod golden;
 mod hostile;
 mod hostile_again;
 mod seals;
+mod transfers;
 
 struct Trio {
     nodes: Vec<(Host<Node>, Log<SimDisk>)>,
     mail: VecDeque<(NodeId, NodeId, Packet)>,
     replies: Vec<(usize, ConnId, String)>,
     now: u64,
+    /// A node whose disk takes nothing, and the write that waits for it.
+    stuck: Option<usize>,
+    waiting: Option<wire::Batch>,
+    /// What the nodes told their operators.
+    told: Vec<(usize, crate::Event)>,
 }
 
 fn config(node: u64) -> Config {
@@ -32,6 +39,7 @@ fn config(node: u64) -> Config {
         election: (Duration::from_millis(300), Duration::from_millis(600)),
         heartbeat: Duration::from_millis(50),
         snapshot_bytes: 1 << 20,
+        transfer_rate: 0,
         chunk_bytes: 4096,
         misses: (1, 3),
         version: "test",
@@ -55,7 +63,15 @@ impl Trio {
                 (opened.host, opened.log)
             })
             .collect();
-        let mut trio = Trio { nodes, mail: VecDeque::new(), replies: Vec::new(), now: 1 };
+        let mut trio = Trio {
+            nodes,
+            mail: VecDeque::new(),
+            replies: Vec::new(),
+            now: 1,
+            stuck: None,
+            waiting: None,
+            told: Vec::new(),
+        };
         for n in 0..3 {
             for conn in 1..=2 {
                 let address = format!("10.0.0.1:{conn}");
@@ -88,6 +104,7 @@ impl Trio {
                     Action::Send { to, message } => {
                         self.mail.push_back((NodeId(n as u64 + 1), to, message));
                     }
+                    Action::Write(batch) if self.stuck == Some(n) => self.waiting = Some(batch),
                     Action::Write(batch) => {
                         log.append(&batch).unwrap();
                         let durable = log.sync().unwrap();
@@ -98,6 +115,7 @@ impl Trio {
                         let text = String::from_utf8_lossy(&bytes).replace("\r\n", " ");
                         self.replies.push((n, conn, text.trim_end().to_string()));
                     }
+                    Action::Output(Output::Event(event)) => self.told.push((n, event)),
                     Action::Output(_) => {}
                 }
             }

@@ -199,6 +199,7 @@ impl Raft {
         self.role = Role::Leader(Leader {
             followers: self.peers().into_iter().map(progress).collect(),
             own: 0,
+            disk: (0, now),
             noop: next,
             reads: Reads::default(),
             transfers: 0,

@@ -11,6 +11,7 @@
 //! | 3.5 | replication, the follower: the consistency check | `follow` |
 //! | 3.6.2 | the commit rule | `commit` |
 //! | 6.2, 6.4 | check-quorum, reads without the log | `read` |
+//! | 10.2.1 | a leader whose own disk hangs | `sick` |
 //! | 5 | compaction and snapshots in chunks | `snapshot` |
 //! | 3.8 | what is on disk, and coming back from it | `recover` |
 //! | | the entries in memory | `log` |
@@ -46,6 +47,7 @@ mod message;
 mod read;
 mod recover;
 mod replicate;
+mod sick;
 mod snapshot;
 mod state;
 mod step;

@@ -138,7 +138,7 @@ impl Raft {
 
     /// The leader's deadline: check-quorum (section 6.2), then a round.
     pub(crate) fn on_heartbeat_due(&mut self, now: Instant, out: &mut Effects<Raft>) {
-        if self.quorum_heard(now) < self.majority() {
+        if self.quorum_heard(now) < self.majority() || self.leads_without_disk(now) {
             return self.step_down(now, out);
         }
         self.deadline = now + self.config.heartbeat;

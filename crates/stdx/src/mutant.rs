@@ -59,6 +59,12 @@ pub enum Mutant {
     KeepPastTail,
     /// storage: the log forgets a snapshot's predecessor before the snapshot is durable.
     ReleaseEarly,
+    /// raft: a leader leads on although its own disk has taken nothing for long.
+    LeadWithoutDisk,
+    /// node: chunks of snapshots leave as fast as they are asked for.
+    SendAtOnce,
+    /// node: a slow transfer keeps its view, whatever the log weighs meanwhile.
+    KeepView,
     /// node: what a peer sends is taken in without verifying its seal.
     TrustMessages,
     /// node: a seal is never found broken.

@@ -307,6 +307,8 @@ fn node_config(profile: Profile, nodes: u64, planted: Planted, prng: &mut Prng) 
         election: (ms(election), ms(election + election / apart)),
         heartbeat: ms(election / 6),
         snapshot_bytes: prng.range(1 << 10, 12 << 10),
+        // Of a third of the clusters, told by a number drawn already; a snapshot takes some tenths of a second.
+        transfer_rate: if election % 3 == 0 { 32 << 10 } else { 0 },
         chunk_bytes: usize::try_from(prng.range(128, 1024)).expect("small"),
         misses: *prng.pick(&[(0, 1), (1, 4), (9, 10), (9, 10)]),
         version: "swarm",

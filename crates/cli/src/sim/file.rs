@@ -111,6 +111,8 @@ struct Nodes {
     max_value: usize,
     snapshot_bytes: u64,
     chunk_bytes: usize,
+    #[serde(default)]
+    transfer_rate: u64,
     misses: (u64, u64),
 }
 
@@ -217,6 +219,7 @@ fn setup(setup: &Setup) -> [Line; 5] {
             max_value: node.max_value,
             snapshot_bytes: node.snapshot_bytes,
             chunk_bytes: node.chunk_bytes,
+            transfer_rate: node.transfer_rate,
             misses: node.misses,
         }),
     ]
@@ -374,6 +377,7 @@ fn made(run: &RunLine, net: &Network, disks: &Disks, clocks: &Clocks, nodes: &No
         heartbeat: nodes.heartbeat.0,
         snapshot_bytes: nodes.snapshot_bytes,
         chunk_bytes: nodes.chunk_bytes,
+        transfer_rate: nodes.transfer_rate,
         misses: nodes.misses,
         version: "swarm",
         started: WallClock(0),
