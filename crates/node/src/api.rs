@@ -1,5 +1,6 @@
 //! What a node hears from and says to the machine around it (`server`, or `swarm` in the simulator).
 
+use crate::contract::Contract;
 use stdx::{Duration, NodeId, Planted, WallClock};
 use wire::resp::Args;
 
@@ -129,6 +130,9 @@ pub struct Config {
     pub node: NodeId,
     /// The founding members, this node included.
     pub members: Vec<Member>,
+    /// What `default` promises, if not the standard: decided when the cluster is founded, and part of its identity
+    /// from then on.
+    pub default_contract: Option<Contract>,
     /// How long a request may take before it is answered with an error.
     pub request_timeout: Duration,
     /// The password clients must give, if any.
@@ -153,6 +157,18 @@ pub struct Config {
     pub started: WallClock,
     /// The bug a test plants, if any.
     pub planted: Planted,
+}
+
+impl Config {
+    /// What a contract without words promises here.
+    pub(crate) fn standard_contract(&self) -> Contract {
+        Contract::standard(u16::try_from(self.members.len()).unwrap_or(u16::MAX))
+    }
+
+    /// The contract of `default`.
+    pub(crate) fn default_contract(&self) -> Contract {
+        self.default_contract.clone().unwrap_or_else(|| self.standard_contract())
+    }
 }
 
 /// A founding member of the cluster.

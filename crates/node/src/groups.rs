@@ -120,6 +120,9 @@ impl Node {
         }
         if leading {
             group.elections += 1;
+        } else if group.view.as_ref().is_some_and(crate::snapshot::View::is_backup) {
+            group.view = None; // Its steps go to whoever leads now, and fail there.
+            group.machine.thaw();
         }
         let keyspace = group.info.keyspace.name.clone();
         let leader = leader.and_then(|replica| group.info.keyspace.node_of(replica));
@@ -148,7 +151,8 @@ impl Node {
         let Some(group) = self.groups.get_mut(&id) else { return Err(None) };
         let stamp = now.wall.max(group.machine.time());
         let tick = body.operation == Operation::Tick;
-        let payload = seal::command(id, &Proposal { stamp, seed, limit, body });
+        let size = body.operation.bytes();
+        let payload = seal::command(id, &Proposal { stamp, seed, limit, body }, size);
         group.next_context += 1;
         let context = group.next_context;
         let before = self.said.len();
@@ -339,12 +343,13 @@ impl Node {
         }
     }
 
-    /// Someone asks for a linearizable read; answered once confirmed and applied.
+    /// Someone asks for a linearizable read; answered once confirmed and applied. A follower asks its leader if the
+    /// read is to be answered `here`, and refuses it otherwise.
     pub(crate) fn start_read(
         &mut self,
         now: Now,
         id: GroupId,
-        asker: Asker,
+        (asker, here): (Asker, bool),
         body: Body,
         out: &mut Effects<Node>,
     ) {
@@ -361,7 +366,12 @@ impl Node {
             self.run_read(now, id, context, out);
             return;
         }
-        self.drive(now, id, Input::Request(raft::Request::Read { context }), out);
+        let request = if here {
+            raft::Request::ReadHere { context }
+        } else {
+            raft::Request::Read { context }
+        };
+        self.drive(now, id, Input::Request(request), out);
     }
 
     fn read_ready(
@@ -412,6 +422,13 @@ impl Node {
             return; // Not confirmed, or not there yet.
         }
         let wall = *read.wall.get_or_insert(now.wall);
+        if let Operation::Export(export) = &read.body.operation {
+            let (asker, export) = (read.asker, export.clone());
+            group.reads.remove(&context);
+            let outcome = self.export(now, id, &export);
+            self.answer_read(now, id, asker, outcome, out);
+            return;
+        }
         match group.machine.read(wall, seed, &read.body) {
             Ok(outcome) => {
                 let read = group.reads.remove(&context).expect("just seen");

@@ -12,7 +12,8 @@
 //! | `seal`, `quarantine` | checksums from end to end, and what becomes of a replica whose own do not hold |
 //! | `snapshot` | written, sent, received; which records may go |
 //! | `throttle` | how fast snapshots leave this node |
-//! | `machine` | the replicated state of a group |
+//! | `machine` | the replicated state of a group; as a snapshot |
+//! | `backup`, `restore`, `replay` | a keyspace given away in chunks and entries; filled from them; a state from them |
 //! | `proposal`, `session` | what is replicated; exactly once |
 //! | `catalog`, `contract` | which keyspaces there are and what they promise |
 //! | `gateway` | client connections and their requests |
@@ -28,6 +29,7 @@
 extern crate alloc;
 
 mod api;
+mod backup;
 mod catalog;
 pub mod contract;
 mod gateway;
@@ -39,6 +41,8 @@ mod open;
 mod proposal;
 mod quarantine;
 mod recover;
+mod replay;
+mod restore;
 mod seal;
 mod session;
 mod snapshot;
@@ -49,6 +53,7 @@ mod tests;
 mod throttle;
 
 pub use api::{Config, ConnId, Event, Member, Output, ReplicaStatus, Request, Status};
+pub use backup::{Export, Place};
 pub use catalog::{CATALOG_GROUP, Catalog, DEFAULT_GROUP, Keyspace};
 pub use group::Group;
 pub use machine::Machine;
@@ -56,6 +61,8 @@ pub use message::{Content, GroupId, Identity, Packet, Record, Replica};
 pub use open::{OpenError, Opened, open, start};
 pub use proposal::{Body, Item, Operation, Outcome, Proposal, Session};
 pub use recover::Start;
+pub use replay::{Replay, ReplayError, keys_in};
+pub use restore::{Load, Loading};
 pub use state::Node;
 
 /// The tag under which the log keeps records of the node itself.

@@ -75,10 +75,10 @@ fn compare(sealed: u32, found: u32, planted: Planted) -> Result<(), Broken> {
     }
 }
 
-/// The encoding of `proposal`, sealed for `group`. The low half of its seed is replaced.
-pub(crate) fn command(group: GroupId, proposal: &Proposal) -> Bytes {
+/// The encoding of `proposal`, of about `size` bytes, sealed for `group`. The low half of its seed is replaced.
+pub(crate) fn command(group: GroupId, proposal: &Proposal, size: usize) -> Bytes {
     let chance = proposal.seed & !u64::from(u32::MAX);
-    let mut out = Vec::with_capacity(512);
+    let mut out = Vec::with_capacity(size + 3 * WIDE);
     proposal.stamp.encode(&mut out);
     let at = out.len();
     out.extend_from_slice(&wide(chance));

@@ -37,6 +37,53 @@ enum Purpose {
     Write { first: Position },
     /// A follower, and raft's name for the transfer.
     Send { to: NodeId, transfer: u64 },
+    /// A backup, under its asker's name for it.
+    Backup { backup: u64 },
+}
+
+impl View {
+    /// Whether it was frozen for this backup.
+    pub(crate) fn serves(&self, backup: u64) -> bool {
+        self.purpose == Purpose::Backup { backup }
+    }
+
+    /// Whether it was frozen for any backup.
+    pub(crate) fn is_backup(&self) -> bool {
+        matches!(self.purpose, Purpose::Backup { .. })
+    }
+
+    /// The first chunk and the position, as long as nothing later was asked for.
+    pub(crate) fn first(&self) -> Option<(Bytes, &Mark)> {
+        let first = self.given.clone().filter(|_| self.chunks.next() == 1)?;
+        Some((first, &self.mark))
+    }
+
+    /// Makes and seals the next chunk, if there is one. A backup has checksums of its own, and gets it plain.
+    fn advance(&mut self, machine: &mut Machine, chunk_bytes: usize) -> Option<Bytes> {
+        let content = self.next.take()?;
+        self.next = machine.chunk(chunk_bytes).map(Bytes::from);
+        let sealed = self.chunks.seal(&content, self.next.is_none());
+        let bytes = if self.is_backup() { content } else { sealed };
+        self.bytes += bytes.len() as u64;
+        self.given = Some(bytes.clone());
+        Some(bytes)
+    }
+
+    /// Chunk `seq`, and whether it is the last: the next one, or the one given last once more.
+    pub(crate) fn give(
+        &mut self,
+        machine: &mut Machine,
+        seq: u64,
+        chunk_bytes: usize,
+    ) -> Option<(Bytes, bool)> {
+        if seq == self.chunks.next() {
+            self.advance(machine, chunk_bytes);
+        }
+        if seq + 1 != self.chunks.next() {
+            return None; // Not a chunk that anyone in step could want.
+        }
+        Some((self.given.clone().expect("given before"), self.next.is_none()))
+    }
 }
 
 /// A snapshot on its way in.
@@ -160,9 +207,16 @@ impl Node {
         let header = group.machine.freeze();
         let next = group.machine.chunk(chunk_bytes).map(Bytes::from);
         let mut chunks = Chunks::new(id, mark.index, self.config.planted);
-        let first = chunks.seal(&header, next.is_none());
+        let sealed = chunks.seal(&header, next.is_none());
+        let plain = matches!(purpose, Purpose::Backup { .. });
+        let first = if plain { Bytes::from(header) } else { sealed };
         let bytes = first.len() as u64;
         group.view = Some(View { mark, purpose, chunks, next, given: Some(first), bytes });
+    }
+
+    /// Freezes a view for a backup.
+    pub(crate) fn freeze_for(&mut self, id: GroupId, backup: u64) {
+        self.freeze(id, Purpose::Backup { backup });
     }
 
     fn write_snapshot(&mut self, id: GroupId, out: &mut Effects<Node>) {
@@ -184,11 +238,9 @@ impl Node {
         let Some(group) = self.groups.get_mut(&id) else { return };
         let Some(view) = &mut group.view else { return }; // Overtaken by an installed snapshot.
         let Purpose::Write { first } = view.purpose else { return };
-        if let Some(content) = view.next.take() {
-            let (seq, index) = (view.chunks.next(), view.mark.index);
-            view.next = group.machine.chunk(chunk_bytes).map(Bytes::from);
-            let bytes = view.chunks.seal(&content, view.next.is_none());
-            view.bytes += bytes.len() as u64;
+        let (seq, index) = (view.chunks.next(), view.mark.index);
+        if let Some(bytes) = view.advance(&mut group.machine, chunk_bytes) {
+            view.given = None; // Nobody asks for it again.
             self.logged += bytes.len() as u64;
             out.persist(Record::Chunk { group: id, index, seq, bytes });
             out.send(self.identity.node, self.packet(Content::ChunkDurable { group: id }));
@@ -261,19 +313,8 @@ impl Node {
         }
         let group = self.groups.get_mut(&id).expect("its core just spoke");
         let view = group.view.as_mut().expect("just frozen");
-        if seq == view.chunks.next()
-            && let Some(content) = view.next.take()
-        {
-            view.next = group.machine.chunk(chunk_bytes).map(Bytes::from);
-            let bytes = view.chunks.seal(&content, view.next.is_none());
-            view.bytes += bytes.len() as u64;
-            view.given = Some(bytes);
-        }
-        if seq + 1 != view.chunks.next() {
-            return; // Not a chunk that a follower in step could want.
-        }
-        let bytes = view.given.clone().expect("given before");
-        let (mark, last) = (view.mark.clone(), view.next.is_none());
+        let Some((bytes, last)) = view.give(&mut group.machine, seq, chunk_bytes) else { return };
+        let mark = view.mark.clone();
         self.sent(now, bytes.len());
         let request = raft::Request::Chunk { to, transfer, mark, seq, bytes, last };
         self.drive(now, id, Input::Request(request), out);

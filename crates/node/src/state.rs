@@ -60,6 +60,8 @@ pub(crate) enum Timer {
     Pause,
     /// The next chunk of a snapshot may be sent.
     Transfer,
+    /// Nobody reads on in the view of a backup.
+    Backup(GroupId),
 }
 
 impl Node {

@@ -14,6 +14,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use stdx::{Duration, NodeId, Now, Position};
 use tokio::sync::Notify;
+use wire::Batch;
 
 /// A core that this machine can serve: [`node::Node`], or a small one in tests.
 pub(crate) trait Served: Protocol<Request = Request, Output = Output> + 'static {
@@ -212,10 +213,13 @@ impl<P: Served> Turns<P> {
         }
     }
 
-    fn synced(&mut self, answer: Result<Position, String>) {
+    fn synced(&mut self, answer: Result<Batch, String>) {
         let mut host = self.shard.host.borrow_mut();
         match answer {
-            Ok(position) => host.synced(position, &mut self.actions),
+            Ok(batch) => {
+                host.synced(batch.end(), &mut self.actions);
+                host.reuse(batch);
+            }
             Err(reason) => {
                 host.sync_failed();
                 fatal(&reason);

@@ -37,6 +37,7 @@ fn options(cluster: &str, node: u64, dir: &Path, peers: Vec<Peer>) -> NodeOption
         snapshot_bytes: 0,
         transfer_rate: 0,
         chunk_bytes: 0,
+        default_contract: None,
         misses: (0, 1),
         version: "0",
         started: stdx::WallClock(0),

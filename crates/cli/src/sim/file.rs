@@ -57,6 +57,9 @@ struct RunLine {
     workload: Name<Workload>,
     length: Span,
     witness: bool,
+    /// Whether every second client lets replicas of its node answer its reads.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    read_here: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -114,6 +117,9 @@ struct Nodes {
     #[serde(default)]
     transfer_rate: u64,
     misses: (u64, u64),
+    /// Whether reads of `default` are by lease, with the bound that the clocks keep to.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    leases: bool,
 }
 
 impl Nodes {
@@ -182,7 +188,7 @@ pub(crate) fn text(plan: &Plan, report: &Report) -> String {
 }
 
 fn setup(setup: &Setup) -> [Line; 5] {
-    let Setup { profile, workload, world, node, segment_bytes, length, witness } = setup;
+    let Setup { profile, workload, world, node, segment_bytes, length, witness, read_here } = setup;
     let NetConfig { delay, loss_ppm, duplicate_ppm, reorder_ppm, late_ppm } = world.net;
     let DiskConfig { sync, fail_ppm, restart } = world.disk;
     let ClockConfig { drift_ppm, skew, wall_error, ntp } = world.clock;
@@ -192,6 +198,7 @@ fn setup(setup: &Setup) -> [Line; 5] {
             workload: Name(*workload),
             length: Span(*length),
             witness: *witness,
+            read_here: *read_here,
         }),
         Line::Network(Network {
             delay,
@@ -221,6 +228,7 @@ fn setup(setup: &Setup) -> [Line; 5] {
             chunk_bytes: node.chunk_bytes,
             transfer_rate: node.transfer_rate,
             misses: node.misses,
+            leases: node.default_contract.is_some(),
         }),
     ]
 }
@@ -378,6 +386,7 @@ fn made(run: &RunLine, net: &Network, disks: &Disks, clocks: &Clocks, nodes: &No
         snapshot_bytes: nodes.snapshot_bytes,
         chunk_bytes: nodes.chunk_bytes,
         transfer_rate: nodes.transfer_rate,
+        default_contract: nodes.leases.then(|| swarm::leased(&world)),
         misses: nodes.misses,
         version: "swarm",
         started: WallClock(0),
@@ -391,6 +400,7 @@ fn made(run: &RunLine, net: &Network, disks: &Disks, clocks: &Clocks, nodes: &No
         segment_bytes: disks.segment_bytes,
         length: run.length.0,
         witness: run.witness,
+        read_here: run.read_here,
     }
 }
 

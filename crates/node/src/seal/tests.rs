@@ -24,7 +24,7 @@ fn a_sealed_command_is_read_as_any_other() {
     for seed in 0..300 {
         let prng = &mut Prng::new(seed);
         let (given, group) = (proposal(prng), prng.below(1_000));
-        let sealed = command(group, &given);
+        let sealed = command(group, &given, 100);
         let read = open(group, &sealed, NONE).expect("just sealed");
         // This is what release 0.1 does with it.
         assert_eq!(wire::decode_all::<Proposal>(&sealed), Ok(read.clone()), "seed {seed}");
@@ -40,7 +40,7 @@ fn a_sealed_command_is_read_as_any_other() {
 fn every_bit_of_a_command_is_guarded() {
     for seed in 0..12 {
         let prng = &mut Prng::new(seed);
-        let sealed = command(7, &proposal(prng));
+        let sealed = command(7, &proposal(prng), 100);
         for bit in 0..sealed.len() * 8 {
             let mut bytes = sealed.to_vec();
             bytes[bit / 8] ^= 1 << (bit % 8);

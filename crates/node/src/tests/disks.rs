@@ -5,7 +5,7 @@ use crate::{DEFAULT_GROUP, Event};
 use stdx::Mutant;
 
 impl Trio {
-    pub(super) fn leader(&self) -> Option<usize> {
+    pub(super) fn led_by(&self) -> Option<usize> {
         // Of two, the one in the later term: the other may not know yet.
         let led = (0..3).filter_map(|n| {
             let raft = &self.nodes[n].0.core().groups[&DEFAULT_GROUP].raft;
@@ -74,7 +74,7 @@ impl Trio {
 fn leads_on(planted: Planted) -> Option<u64> {
     let mut trio = Trio::with(256 << 10, |n| Config { planted, ..config(n) });
     assert_eq!(trio.run(0, 1, &["SET a 1"]), "+OK");
-    let sick = trio.leader().expect("one leads");
+    let sick = trio.led_by().expect("one leads");
     let (other, hung) = ((sick + 1) % 3, trio.now);
     trio.stuck = Some(sick);
     for i in 0..10_000 {
@@ -82,20 +82,20 @@ fn leads_on(planted: Planted) -> Option<u64> {
             trio.commands(other, 1, &[&format!("SET k{i} v")]);
         }
         trio.turn();
-        if trio.leader() != Some(sick) {
+        if trio.led_by() != Some(sick) {
             break;
         }
     }
-    if trio.leader() == Some(sick) {
+    if trio.led_by() == Some(sick) {
         return None;
     }
     let led = (trio.now - hung) / 1_000_000;
     // Another leads, soon; the sick one does not come back while its disk hangs, nor drives terms up.
     trio.turns(3_000);
-    let healthy = trio.leader().expect("another leads");
+    let healthy = trio.led_by().expect("another leads");
     let term = trio.nodes[healthy].0.core().groups[&DEFAULT_GROUP].raft.term();
     trio.turns(10_000);
-    assert_eq!(trio.leader(), Some(healthy));
+    assert_eq!(trio.led_by(), Some(healthy));
     assert_eq!(trio.nodes[healthy].0.core().groups[&DEFAULT_GROUP].raft.term(), term);
     assert_eq!(trio.run(healthy, 2, &["SET b 2", "GET b"]), "+OK $1 2");
     // Its disk works again: it follows.
@@ -117,7 +117,7 @@ fn a_leader_whose_disk_hangs_lets_another_lead() {
 fn a_lost_disk_is_refused_and_told() {
     let mut trio = Trio::new();
     assert_eq!(trio.run(0, 1, &["SET a 1"]), "+OK");
-    let n = (trio.leader().expect("one leads") + 1) % 3;
+    let n = (trio.led_by().expect("one leads") + 1) % 3;
     trio.start_on(n, SimDisk::default());
     trio.turns(3_000);
     let refusals = trio.refusals(n);
@@ -145,7 +145,7 @@ fn a_lost_disk_is_refused_and_told() {
 fn an_older_copy_of_a_disk_is_refused_and_told() {
     let mut trio = Trio::new();
     assert_eq!(trio.run(0, 1, &["SET a 1"]), "+OK");
-    let n = (trio.leader().expect("one leads") + 1) % 3;
+    let n = (trio.led_by().expect("one leads") + 1) % 3;
     let disk = |trio: &Trio| trio.nodes[n].1.disk().clone();
     let copy = disk(&trio);
     for _ in 0..2 {

@@ -34,7 +34,7 @@ fn catches_up(transfer_rate: u64, planted: Planted) -> (u64, u64) {
     let limited = |n: u64| Config { transfer_rate, planted, ..small(2048)(n) };
     let mut trio = Trio::with(64 << 10, limited);
     trio.sets(0, 1);
-    let leader = trio.leader().expect("one leads");
+    let leader = trio.led_by().expect("one leads");
     let lagging = (leader + 1) % 3;
     for i in 0..120 {
         let value = "v".repeat(300);
@@ -97,7 +97,7 @@ fn a_snapshot_leaves_no_faster_than_it_may() {
 fn log_for_a_slow_follower(planted: Planted) -> usize {
     let mut trio = Trio::with(64 << 10, |n| Config { planted, ..small(4096)(n) });
     trio.sets(0, 40);
-    let leader = trio.leader().expect("one leads");
+    let leader = trio.led_by().expect("one leads");
     let slow = (leader + 1) % 3;
     let usual = trio.sets(leader, 100);
     // From here on each of its syncs takes a hundred times as long as anybody else's.
@@ -120,7 +120,7 @@ fn log_for_a_slow_follower(planted: Planted) -> usize {
         };
         sent += trio.mail.iter().filter(to).count();
     }
-    assert_eq!(trio.leader(), Some(leader), "it leads on");
+    assert_eq!(trio.led_by(), Some(leader), "it leads on");
     assert!(worst <= usual, "a write took {worst} ms, {usual} ms without the slow one");
     assert!(sent < 3_000, "{sent} messages to a follower that answers none");
     assert!(trio.applied(slow) < trio.applied(leader), "it is behind");
