@@ -52,9 +52,8 @@ impl Node {
 
     /// A chunk of so many bytes is on its way.
     pub(crate) fn sent(&mut self, now: Now, bytes: usize) {
-        let rate = self.config.transfer_rate;
-        if rate > 0 {
-            let nanos = (bytes as u64).saturating_mul(1_000_000_000) / rate;
+        let nanos = (bytes as u64).saturating_mul(1_000_000_000);
+        if let Some(nanos) = nanos.checked_div(self.config.transfer_rate) {
             self.throttle.free = self.throttle.free.max(now.mono) + Duration::from_nanos(nanos);
         }
     }
