@@ -30,6 +30,7 @@ pub(crate) struct Config {
     pub(crate) max_clients: Option<usize>,
     pub(crate) snapshot_bytes: u64,
     pub(crate) test_brake: Option<PathBuf>,
+    pub(crate) transfer_rate: u64,
     pub(crate) log_level: Option<Level>,
     pub(crate) log_format: Option<Format>,
 }
@@ -95,6 +96,8 @@ struct File {
     #[serde(default, deserialize_with = "size")]
     snapshot_bytes: Option<u64>,
     test_brake: Option<PathBuf>,
+    #[serde(default, deserialize_with = "size")]
+    transfer_rate: Option<u64>,
     log_level: Option<Level>,
     log_format: Option<Format>,
 }
@@ -142,6 +145,7 @@ impl Config {
             max_clients: read.max_clients,
             snapshot_bytes: read.snapshot_bytes.unwrap_or(nodes::SNAPSHOT_BYTES),
             test_brake: read.test_brake,
+            transfer_rate: read.transfer_rate.unwrap_or(nodes::TRANSFER_RATE),
             log_level: read.log_level,
             log_format: read.log_format,
         })

@@ -17,6 +17,8 @@ pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 pub(crate) const MAX_VALUE: usize = 16 << 20;
 /// Restart replays at most about this much log per group.
 pub(crate) const SNAPSHOT_BYTES: u64 = 64 << 20;
+/// A quarter or less of what a usual disk writes in order, so that commits have the rest.
+pub(crate) const TRANSFER_RATE: u64 = 64 << 20;
 /// Small enough that a chunk between two AppendEntries does not delay a heartbeat.
 const CHUNK_BYTES: usize = 256 << 10;
 
@@ -34,6 +36,7 @@ pub(crate) fn config(cluster: &str, node: NodeId, members: Vec<node::Member>) ->
         election: ELECTION,
         heartbeat: HEARTBEAT,
         snapshot_bytes: SNAPSHOT_BYTES,
+        transfer_rate: TRANSFER_RATE,
         chunk_bytes: CHUNK_BYTES,
         misses: (0, 1),
         version: VERSION,

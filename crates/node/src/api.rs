@@ -129,7 +129,16 @@ pub enum Event {
         /// The keyspace.
         keyspace: String,
     },
-    /// Replicas that are not served because the log is damaged: keyspace and where.
+    /// A peer's message brought something else than was sealed: dropped, and expected again.
+    MessageDamaged {
+        /// Who sent it.
+        peer: NodeId,
+        /// The keyspace, or `catalog`.
+        keyspace: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Replicas that are not served because the log, or what it gave back, is damaged: keyspace and where.
     Damaged {
         /// The keyspace, or `catalog`.
         keyspace: String,
@@ -162,6 +171,8 @@ pub struct Config {
     pub heartbeat: Duration,
     /// A group is snapshotted when its log holds more bytes than this and than its state.
     pub snapshot_bytes: u64,
+    /// Snapshots leave this node for its peers no faster than so many bytes a second; 0: as fast as they can.
+    pub transfer_rate: u64,
     /// How many bytes of state a snapshot chunk carries.
     pub chunk_bytes: usize,
     /// About this share of all keys (parts, of) is not in memory until loaded: for the simulator.

@@ -6,10 +6,11 @@ use crate::group::{Asker, PendingRead};
 use crate::machine::NotYet;
 use crate::message::{Content, GroupId, Record};
 use crate::proposal::{Body, Operation, Outcome, Proposal};
+use crate::seal;
 use crate::state::{Node, Timer};
 use protocol::{Effects, Input, Protocol};
 use raft::{Entry, Kind, Raft};
-use stdx::{Bytes, Duration, Mutant, NodeId, Now};
+use stdx::{Duration, Mutant, NodeId, Now};
 
 /// One step applies no more entries once they had this many bytes: a node that has much to catch up with must
 /// still send heartbeats.
@@ -26,6 +27,9 @@ impl Node {
         input: Input<Raft>,
         out: &mut Effects<Node>,
     ) {
+        if self.halted(id) {
+            return;
+        }
         let Some(group) = self.groups.get_mut(&id) else { return };
         if group.is_silenced(&input) {
             self.timers.set(Timer::Raft(id), None);
@@ -146,6 +150,9 @@ impl Node {
         body: Body,
         out: &mut Effects<Node>,
     ) -> Result<(), Option<NodeId>> {
+        if self.halted(id) {
+            return Err(None);
+        }
         let (seed, limit) = (self.rng.next_u64(), self.config.max_value);
         let Some(group) = self.groups.get_mut(&id) else { return Err(None) };
         if group.is_quarantined() {
@@ -154,8 +161,7 @@ impl Node {
         let stamp = now.wall.max(group.machine.time());
         let tick = body.operation == Operation::Tick;
         let size = body.operation.bytes();
-        let proposal = Proposal { stamp, seed, limit, body };
-        let payload = Bytes::from(wire::encode_sized(&proposal, size));
+        let payload = seal::command(id, &Proposal { stamp, seed, limit, body }, size);
         group.next_context += 1;
         let context = group.next_context;
         let before = self.said.len();
@@ -185,6 +191,7 @@ impl Node {
 
     /// Applies what is committed, until a key must be loaded; then what waited for it.
     pub(crate) fn apply(&mut self, now: Now, id: GroupId, out: &mut Effects<Node>) {
+        let planted = self.config.planted;
         let mut applied = false;
         let mut bytes = 0;
         loop {
@@ -207,10 +214,13 @@ impl Node {
                 self.sum_if_due(id, out);
                 continue;
             };
-            let proposal: Proposal = match wire::decode_all(payload) {
+            let proposal = match seal::open(id, payload, planted) {
                 Ok(proposal) => proposal,
-                // Every replica would differ from whoever can read it: stopping is the only safe answer.
-                Err(error) => panic!("entry {} of group {id} is unreadable: {error}", entry.index),
+                // It would differ from every replica that can read it: serving no more is the only safe answer.
+                Err(broken) => {
+                    let place = format!("entry {} of group {id}: {broken}", entry.index);
+                    return self.serve_no_more(now, id, place, out);
+                }
             };
             if let Err(ticket) = group.machine.prepare(&proposal.body.operation) {
                 group.queue.push_front(entry);
@@ -305,7 +315,7 @@ impl Node {
         out.send_early(node, self.packet(content));
     }
 
-    fn answer_read(
+    pub(crate) fn answer_read(
         &mut self,
         now: Now,
         id: GroupId,

@@ -10,8 +10,10 @@
 //! | `state`, `step` | [`Node`] and all that can happen to it |
 //! | `peers` | who is alive, for groups without anything to do |
 //! | `group`, `groups` | a replica: consensus core, state machine, reads; how they are driven |
+//! | `seal`, `damage` | checksums from end to end, and what becomes of a replica whose own do not hold |
 //! | `snapshot` | written, sent, received; which records may go |
 //! | `compare` | whether replicas hold the same; one that does not is rebuilt |
+//! | `throttle` | how fast snapshots leave this node |
 //! | `machine` | the replicated state of a group; as a snapshot |
 //! | `backup`, `restore`, `replay` | a keyspace given away in chunks and entries; filled from them; a state from them |
 //! | `proposal`, `session` | what is replicated; exactly once |
@@ -33,6 +35,7 @@ mod backup;
 mod catalog;
 mod compare;
 pub mod contract;
+mod damage;
 mod gateway;
 mod group;
 mod groups;
@@ -44,12 +47,14 @@ mod proposal;
 mod recover;
 mod replay;
 mod restore;
+mod seal;
 mod session;
 mod snapshot;
 mod state;
 mod step;
 #[cfg(test)]
 mod tests;
+mod throttle;
 
 pub use api::{Config, ConnId, Event, Member, Output, ReplicaStatus, Request, Status};
 pub use backup::{Export, Place};

@@ -7,7 +7,7 @@ use crate::gateway::Gateway;
 use crate::group::Group;
 use crate::machine::Machine;
 use crate::message::{GroupId, Identity, Lost, Record, Replica, tag};
-use crate::snapshot::Kept;
+use crate::snapshot::{Kept, Loading};
 use crate::state::{Node, Timer};
 use alloc::collections::{BTreeMap, BTreeSet};
 use data::Db;
@@ -34,7 +34,7 @@ struct Found {
     records: Vec<(Position, raft::Record)>,
     machine: Option<Machine>,
     kept: Kept,
-    staging: Option<(u64, Position, Machine)>,
+    staging: Option<(Position, Loading)>,
     damaged: Option<String>,
 }
 
@@ -82,12 +82,14 @@ pub(crate) fn recover(
         identity,
         peers,
         refused: Default::default(),
+        outlived: Default::default(),
         groups: BTreeMap::new(),
         damaged: BTreeMap::new(),
         suspect: damage,
         orphans,
         hints: BTreeMap::new(),
         alive: Default::default(),
+        throttle: Default::default(),
         timers: Default::default(),
         rng,
         said: Default::default(),
@@ -134,10 +136,8 @@ impl Found {
         }
         if let raft::Record::Mark { mark, .. } = &record {
             match self.staging.take() {
-                Some((index, first, machine))
-                    if index == mark.index && machine.applied() == index =>
-                {
-                    self.machine = Some(machine);
+                Some((first, loading)) if loading.index == mark.index && loading.whole() => {
+                    self.machine = Some(loading.machine);
                     self.kept = Kept::new(first, *logged);
                     // An older mark may have outlived the first chunks of its snapshot, which were released.
                     self.damaged = None;
@@ -155,11 +155,11 @@ impl Found {
 
     fn chunk(&mut self, config: &Config, at: Position, (index, seq): (u64, u64), bytes: &[u8]) {
         if seq == 0 {
-            self.staging = Machine::stage(bytes, empty_db(config, at.0), config.planted)
-                .ok()
-                .map(|machine| (index, at, machine));
-        } else if let Some((staged, _, machine)) = &mut self.staging
-            && (*staged != index || machine.load(bytes).is_err())
+            let db = empty_db(config, at.0);
+            let begun = Loading::begin((self.info.group, index), bytes, db, config.planted);
+            self.staging = begun.ok().map(|loading| (at, loading));
+        } else if let Some((_, loading)) = &mut self.staging
+            && (loading.index != index || loading.add(bytes).is_err())
         {
             self.staging = None; // Its mark, if one follows, will find it missing.
         }

@@ -9,18 +9,22 @@ use crate::api::Event;
 use crate::group::Group;
 use crate::machine::Machine;
 use crate::message::{Content, GroupId, Record};
+use crate::seal::{Broken, Chunks};
 use crate::state::Node;
+use data::Db;
 use protocol::{Effects, Input};
 use raft::Mark;
-use stdx::{Bytes, Mutant, NodeId, Now, Position};
+use stdx::{Bytes, Mutant, NodeId, Now, Planted, Position};
+
+/// A log may outweigh the state so many times while a view is frozen for a follower.
+const TOO_LONG: u64 = 4;
 
 /// A frozen view of a group's state, read chunk by chunk.
 #[derive(Clone, Debug)]
 pub(crate) struct View {
     mark: Mark,
     purpose: Purpose,
-    /// The number of `next`.
-    seq: u64,
+    chunks: Chunks,
     next: Option<Bytes>,
     /// The chunk given last, for a follower that did not get it.
     given: Option<Bytes>,
@@ -50,8 +54,19 @@ impl View {
 
     /// The first chunk and the position, as long as nothing later was asked for.
     pub(crate) fn first(&self) -> Option<(Bytes, &Mark)> {
-        let first = self.given.clone().filter(|_| self.seq == 1)?;
+        let first = self.given.clone().filter(|_| self.chunks.next() == 1)?;
         Some((first, &self.mark))
+    }
+
+    /// Makes and seals the next chunk, if there is one. A backup has checksums of its own, and gets it plain.
+    fn advance(&mut self, machine: &mut Machine, chunk_bytes: usize) -> Option<Bytes> {
+        let content = self.next.take()?;
+        self.next = machine.chunk(chunk_bytes).map(Bytes::from);
+        let sealed = self.chunks.seal(&content, self.next.is_none());
+        let bytes = if self.is_backup() { content } else { sealed };
+        self.bytes += bytes.len() as u64;
+        self.given = Some(bytes.clone());
+        Some(bytes)
     }
 
     /// Chunk `seq`, and whether it is the last: the next one, or the one given last once more.
@@ -61,15 +76,10 @@ impl View {
         seq: u64,
         chunk_bytes: usize,
     ) -> Option<(Bytes, bool)> {
-        if seq == self.seq
-            && let Some(bytes) = self.next.take()
-        {
-            self.bytes += bytes.len() as u64;
-            self.given = Some(bytes);
-            self.seq += 1;
-            self.next = machine.chunk(chunk_bytes).map(Bytes::from);
+        if seq == self.chunks.next() {
+            self.advance(machine, chunk_bytes);
         }
-        if seq + 1 != self.seq {
+        if seq + 1 != self.chunks.next() {
             return None; // Not a chunk that anyone in step could want.
         }
         Some((self.given.clone().expect("given before"), self.next.is_none()))
@@ -80,9 +90,41 @@ impl View {
 #[derive(Clone, Debug)]
 pub(crate) struct Staging {
     mark: Mark,
-    machine: Machine,
+    loading: Loading,
     first: Position,
     bytes: u64,
+}
+
+/// A state that is built from the chunks of a snapshot, each verified before it is used.
+#[derive(Clone, Debug)]
+pub(crate) struct Loading {
+    pub(crate) index: u64,
+    pub(crate) machine: Machine,
+    chunks: Chunks,
+}
+
+impl Loading {
+    /// From the first chunk of the snapshot of `group` up to `index`. `db` is empty.
+    pub(crate) fn begin(
+        (group, index): (GroupId, u64),
+        first: &[u8],
+        db: Db,
+        planted: Planted,
+    ) -> Result<Loading, Broken> {
+        let mut chunks = Chunks::new(group, index, planted);
+        let machine = Machine::stage(chunks.open(first)?, db, planted)?;
+        Ok(Loading { index, machine, chunks })
+    }
+
+    /// Adds the next chunk.
+    pub(crate) fn add(&mut self, chunk: &[u8]) -> Result<(), Broken> {
+        Ok(self.machine.load(self.chunks.open(chunk)?)?)
+    }
+
+    /// Whether the state is that at `index`, as far as the chunks say which is the last.
+    pub(crate) fn whole(&self) -> bool {
+        self.chunks.complete() && self.machine.applied() == self.index
+    }
 }
 
 /// Where the records of a group begin that the log must keep, beside those of its core.
@@ -105,7 +147,12 @@ impl Node {
     pub(crate) fn maybe_snapshot(&mut self, id: GroupId, out: &mut Effects<Node>) {
         let floor = self.config.snapshot_bytes;
         let Some(group) = self.groups.get(&id) else { return };
-        let outweighs = group.raft.log_bytes() as u64 > floor.max(group.machine.bytes());
+        let (log, least) = (group.raft.log_bytes() as u64, floor.max(group.machine.bytes()));
+        let outweighs = log > least;
+        if log > TOO_LONG * least {
+            self.give_up_sending(id);
+        }
+        let group = &self.groups[&id];
         if outweighs && group.machine.applied() > group.raft.mark().index && self.may_freeze(id) {
             self.write_snapshot(id, out);
         }
@@ -121,6 +168,17 @@ impl Node {
     pub(crate) fn snapshot_now(&mut self, id: GroupId, out: &mut Effects<Node>) {
         if self.may_freeze(id) {
             self.write_snapshot(id, out);
+        }
+    }
+
+    /// Ends a transfer whose follower is too slow for what is written meanwhile: our own snapshot cannot be
+    /// written while a view is frozen for it, and the log would grow for as long as it likes. The core starts over.
+    fn give_up_sending(&mut self, id: GroupId) {
+        let group = self.groups.get_mut(&id).expect("just seen");
+        let sending = |view: &View| matches!(view.purpose, Purpose::Send { .. });
+        if group.view.as_ref().is_some_and(sending) && !self.config.planted.is(Mutant::KeepView) {
+            group.view = None;
+            group.machine.thaw();
         }
     }
 
@@ -155,10 +213,14 @@ impl Node {
         let index = group.machine.applied();
         let configuration = group.raft.configuration_at(index).clone();
         let mark = Mark { index, term: group.applied_term, configuration };
-        let header = Bytes::from(group.machine.freeze());
+        let header = group.machine.freeze();
         let next = group.machine.chunk(chunk_bytes).map(Bytes::from);
-        let bytes = header.len() as u64;
-        group.view = Some(View { mark, purpose, seq: 1, next, given: Some(header), bytes });
+        let mut chunks = Chunks::new(id, mark.index, self.config.planted);
+        let sealed = chunks.seal(&header, next.is_none());
+        let plain = matches!(purpose, Purpose::Backup { .. });
+        let first = if plain { Bytes::from(header) } else { sealed };
+        let bytes = first.len() as u64;
+        group.view = Some(View { mark, purpose, chunks, next, given: Some(first), bytes });
     }
 
     /// Freezes a view for a backup.
@@ -185,11 +247,9 @@ impl Node {
         let Some(group) = self.groups.get_mut(&id) else { return };
         let Some(view) = &mut group.view else { return }; // Overtaken by an installed snapshot.
         let Purpose::Write { first } = view.purpose else { return };
-        if let Some(bytes) = view.next.take() {
-            let (seq, index) = (view.seq, view.mark.index);
-            view.seq += 1;
-            view.bytes += bytes.len() as u64;
-            view.next = group.machine.chunk(chunk_bytes).map(Bytes::from);
+        let (seq, index) = (view.chunks.next(), view.mark.index);
+        if let Some(bytes) = view.advance(&mut group.machine, chunk_bytes) {
+            view.given = None; // Nobody asks for it again.
             self.logged += bytes.len() as u64;
             out.persist(Record::Chunk { group: id, index, seq, bytes });
             out.send(self.identity.node, self.packet(Content::ChunkDurable { group: id }));
@@ -239,7 +299,10 @@ impl Node {
     ) {
         let chunk_bytes = self.config.chunk_bytes;
         let purpose = Purpose::Send { to, transfer };
-        let group = self.groups.get_mut(&id).expect("its core just spoke");
+        if self.must_wait(now, id, (to, transfer, seq)) {
+            return;
+        }
+        let Some(group) = self.groups.get_mut(&id) else { return }; // Damaged while it waited.
         if group.is_quarantined() {
             return;
         }
@@ -264,12 +327,14 @@ impl Node {
         let view = group.view.as_mut().expect("just frozen");
         let Some((bytes, last)) = view.give(&mut group.machine, seq, chunk_bytes) else { return };
         let mark = view.mark.clone();
+        self.sent(now, bytes.len());
         let request = raft::Request::Chunk { to, transfer, mark, seq, bytes, last };
         self.drive(now, id, Input::Request(request), out);
     }
 
     /// A transfer is over: nobody wants its view any more.
     pub(crate) fn transfer_over(&mut self, id: GroupId, to: NodeId, transfer: u64) {
+        self.forget_waiting(id, to, transfer);
         let group = self.groups.get_mut(&id).expect("its core just spoke");
         if group.view.as_ref().is_some_and(|v| v.purpose == Purpose::Send { to, transfer }) {
             group.view = None;
@@ -293,12 +358,12 @@ impl Node {
             group.machine.thaw(); // One snapshot of a group at a time in the log: recovery pairs them.
         }
         let loaded = if seq == 0 {
-            Machine::stage(&bytes, db, planted).map(|machine| {
-                group.staging = Some(Staging { mark: mark.clone(), machine, first: at, bytes: 0 });
+            Loading::begin((id, mark.index), &bytes, db, planted).map(|loading| {
+                group.staging = Some(Staging { mark: mark.clone(), loading, first: at, bytes: 0 });
             })
         } else {
             match &mut group.staging {
-                Some(staging) if staging.mark == mark => staging.machine.load(&bytes),
+                Some(staging) if staging.mark == mark => staging.loading.add(&bytes),
                 _ => return, // A chunk of a transfer that was dropped.
             }
         };
@@ -310,7 +375,7 @@ impl Node {
         let staging = group.staging.as_mut().expect("staged or added to");
         staging.bytes += bytes.len() as u64;
         let part = self.config.planted.is(Mutant::InstallPart);
-        let complete = (last || part) && staging.machine.applied() == mark.index;
+        let complete = (last && staging.loading.whole()) || part;
         out.persist(Record::Chunk { group: id, index: mark.index, seq, bytes });
         if complete {
             self.drive(now, id, Input::Request(raft::Request::Installed { mark }), out);
@@ -324,7 +389,7 @@ impl Node {
         assert_eq!(staging.mark, *mark, "installed another snapshot than the one staged");
         assert!(mark.index >= group.machine.applied(), "a snapshot took the state back");
         group.view = None; // A view of the state that is gone.
-        group.machine = staging.machine;
+        group.machine = staging.loading.machine;
         group.applied_term = mark.term;
         group.compared = Default::default(); // The leader's state, whatever the one before was.
         group.queue.clear();

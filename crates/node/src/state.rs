@@ -5,9 +5,10 @@ use crate::catalog::{CATALOG_GROUP, Catalog};
 use crate::gateway::Gateway;
 use crate::group::Group;
 use crate::message::{Content, GroupId, Identity, Lost, Packet};
+use crate::throttle::Throttle;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use protocol::Effects;
-use stdx::{NodeId, Now, Position, Prng, Timers};
+use stdx::{Instant, NodeId, Now, Position, Prng, Timers};
 use storage::Damage;
 
 /// A whole node as one [`protocol::Protocol`].
@@ -19,6 +20,8 @@ pub struct Node {
     pub(crate) peers: BTreeMap<NodeId, Identity>,
     /// Peers whose refusal was reported already.
     pub(crate) refused: BTreeSet<NodeId>,
+    /// Peers of which only packets of an earlier life come, and since when.
+    pub(crate) outlived: BTreeMap<NodeId, Instant>,
     pub(crate) groups: BTreeMap<GroupId, Group>,
     /// Groups whose records are damaged, and where: they exist but are not served.
     pub(crate) damaged: BTreeMap<GroupId, Lost>,
@@ -31,6 +34,7 @@ pub struct Node {
     pub(crate) hints: BTreeMap<GroupId, NodeId>,
     /// Who is alive.
     pub(crate) alive: crate::peers::Peers,
+    pub(crate) throttle: Throttle,
     pub(crate) timers: Timers<Timer>,
     pub(crate) rng: Prng,
     /// What the cores have said and nobody has handled yet; empty between steps.
@@ -60,6 +64,8 @@ pub(crate) enum Timer {
     Compare,
     /// To say that this node lives, and to look who does not.
     Alive,
+    /// The next chunk of a snapshot may be sent.
+    Transfer,
     /// Nobody reads on in the view of a backup.
     Backup(GroupId),
 }
@@ -125,7 +131,8 @@ impl Node {
         assert!(self.identity.life > 0, "a node without a life");
         for (id, group) in &self.groups {
             assert_eq!(*id, group.info.group, "a group under another's number");
-            assert!(!self.damaged.contains_key(id), "a damaged group is served");
+            let served = !self.halted(*id);
+            assert!(!served || !self.damaged.contains_key(id), "a damaged group is served");
         }
         let next = self.gateway.deadlines.first().map(|(at, _)| *at);
         assert_eq!(self.timers.get(Timer::Request), next, "a deadline that wakes nobody");

@@ -7,7 +7,10 @@ use crate::peers::ALIVE;
 use crate::state::{Node, Timer};
 use core::hash::Hasher;
 use protocol::{Effects, Input, Protocol, Renaming};
-use stdx::{Digest, Instant, Mutant, NodeId, Now, Position, Prng};
+use stdx::{Digest, Duration, Instant, Mutant, NodeId, Now, Position, Prng};
+
+/// Packets of an earlier life that come for longer are no late ones.
+const OUTLIVED: Duration = Duration::from_secs(10);
 
 impl Protocol for Node {
     type Config = crate::Start;
@@ -60,7 +63,7 @@ impl Node {
     fn packet_from(&mut self, now: Now, from: NodeId, packet: Packet, out: &mut Effects<Node>) {
         if from != self.identity.node {
             let before = self.peers.get(&from).map(|known| known.life);
-            if !self.admit(from, &packet, out) {
+            if !self.admit(now, from, &packet, out) {
                 return;
             }
             self.hear(now, from, (before, packet.life), out);
@@ -69,7 +72,8 @@ impl Node {
             Content::Raft { group, from: sender, to, message } => {
                 let Some(held) = self.groups.get(&group) else { return }; // Not created here yet, or damaged.
                 let member = held.info.keyspace.node_of(sender) == Some(from);
-                if member && held.info.replica == to {
+                let expected = member && held.info.replica == to;
+                if expected && !self.unsealed(from, group, &message, out) {
                     self.drive(now, group, Input::Message { from: sender, message }, out);
                 }
             }
@@ -109,7 +113,7 @@ impl Node {
 
     /// Whether to listen to a peer: it must be of this cluster, on the disk and in the life we know of it or in
     /// a later life. A node whose disk was lost has forgotten its votes; one restored from a backup as well.
-    fn admit(&mut self, from: NodeId, packet: &Packet, out: &mut Effects<Node>) -> bool {
+    fn admit(&mut self, now: Now, from: NodeId, packet: &Packet, out: &mut Effects<Node>) -> bool {
         let Packet { cluster, disk, life, .. } = *packet;
         if cluster != self.identity.cluster {
             let name = &self.config.cluster;
@@ -124,8 +128,23 @@ impl Node {
                               votes and must come back under a new id";
                 return self.refuse(from, reason.into(), out);
             }
-            Some(known) if known.life > life => return false, // From before its last start.
-            Some(known) if known.life == life => return true,
+            Some(known) if known.life > life => {
+                // From before its last start, and late; or from a disk that does not know of that start. Only the
+                // latter goes on, with nothing of the newer life in between.
+                let since = *self.outlived.entry(from).or_insert(now.mono);
+                if now.mono.since(since) > OUTLIVED {
+                    let reason = "it is in a life that is over: its disk was restored from an older copy and has \
+                                  forgotten votes and acknowledgements; it must come back under a new id";
+                    return self.refuse(from, reason.into(), out);
+                }
+                return false;
+            }
+            Some(known) if known.life == life => {
+                if !self.outlived.is_empty() {
+                    self.outlived.remove(&from);
+                }
+                return true;
+            }
             _ => {}
         }
         let identity = Identity { node: from, cluster, disk, life };
@@ -151,6 +170,7 @@ impl Node {
                 Timer::Pause => self.unpause(),
                 Timer::Compare => self.compare(now, out),
                 Timer::Alive => self.alive(now, out),
+                Timer::Transfer => self.go_on_sending(now, out),
                 Timer::Backup(group) => self.drop_view(group, None),
             }
             self.settle(now, out);

@@ -10,21 +10,28 @@ use wire::resp::Args;
 
 mod backup;
 mod compare;
+mod disks;
 mod golden;
 mod hostile;
 mod hostile_again;
+mod seals;
+mod transfers;
 mod upgrades;
 
 struct Trio {
     nodes: Vec<(Host<Node>, Log<SimDisk>)>,
     mail: VecDeque<(NodeId, NodeId, Packet)>,
     replies: Vec<(usize, ConnId, String)>,
+    /// What the nodes told their operators.
     events: Vec<(usize, crate::Event)>,
     /// The newest reply's bytes.
     raw: Vec<u8>,
     /// A node that nothing comes from or gets to.
     cut: Option<NodeId>,
     now: u64,
+    /// A node whose disk takes nothing, and the write that waits for it.
+    stuck: Option<usize>,
+    waiting: Option<wire::Batch>,
 }
 
 fn config(node: u64) -> Config {
@@ -39,6 +46,7 @@ fn config(node: u64) -> Config {
         election: (Duration::from_millis(300), Duration::from_millis(600)),
         heartbeat: Duration::from_millis(50),
         snapshot_bytes: 1 << 20,
+        transfer_rate: 0,
         chunk_bytes: 4096,
         default_contract: None,
         misses: (1, 3),
@@ -63,8 +71,17 @@ impl Trio {
                 (opened.host, opened.log)
             })
             .collect();
-        let (mail, replies, events, raw) = Default::default();
-        let mut trio = Trio { nodes, mail, replies, events, raw, cut: None, now: 1 };
+        let mut trio = Trio {
+            nodes,
+            mail: VecDeque::new(),
+            replies: Vec::new(),
+            raw: Vec::new(),
+            cut: None,
+            now: 1,
+            stuck: None,
+            waiting: None,
+            events: Vec::new(),
+        };
         for n in 0..3 {
             for conn in 1..=2 {
                 let address = format!("10.0.0.1:{conn}");
@@ -100,6 +117,7 @@ impl Trio {
                     Action::Send { to, message } => {
                         self.mail.push_back((NodeId(n as u64 + 1), to, message));
                     }
+                    Action::Write(batch) if self.stuck == Some(n) => self.waiting = Some(batch),
                     Action::Write(batch) => {
                         log.append(&batch).unwrap();
                         let durable = log.sync().unwrap();

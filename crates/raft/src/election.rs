@@ -222,6 +222,7 @@ impl Raft {
         self.role = Role::Leader(Leader {
             followers: self.peers().into_iter().map(progress).collect(),
             own: 0,
+            disk: (0, now),
             noop: last + 1,
             reads: Reads::default(),
             lease: Lease::default(),

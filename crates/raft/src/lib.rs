@@ -15,6 +15,7 @@
 //! | 3.5 | replication, the follower: the consistency check | `follow` |
 //! | 3.6.2 | the commit rule | `commit` |
 //! | 6.2, 6.4 | check-quorum, reads without the log | `read` |
+//! | 10.2.1 | a leader whose own disk hangs | `sick` |
 //! | 6.4 | reads at followers | `follower_read` |
 //! | 6.4.1 | leases: reads that ask nobody | `lease` |
 //! | | groups without anything to do | `quiet` |
@@ -59,6 +60,7 @@ mod quiet;
 mod read;
 mod recover;
 mod replicate;
+mod sick;
 mod snapshot;
 mod state;
 mod step;

@@ -180,7 +180,7 @@ impl Raft {
 
     /// The leader's deadline: check-quorum (section 6.2), then a round.
     pub(crate) fn on_heartbeat_due(&mut self, now: Instant, out: &mut Effects<Raft>) {
-        if !self.reached(&self.heard_lately(now)) {
+        if !self.reached(&self.heard_lately(now)) || self.leads_without_disk(now) {
             return self.step_down(now, out);
         }
         self.give_up_handover(now, out);

@@ -106,10 +106,9 @@ impl Raft {
                 // Early: committed state, whatever this replica forgets.
                 out.send_early(to, Message::Chunk { term, transfer: id, mark, seq, bytes, last });
             }
-            // Early: it asks the host for committed state.
-            (None, _) => out.output_early(Output::NeedChunk { to, transfer: id, seq }),
-            // The host had a view of this transfer and has dropped it.
-            (Some(_), None) => self.start_transfer(to, now, out),
+            // The host lets it wait, or has dropped its view: then the tries end it. Early: it asks the host for
+            // committed state.
+            _ => out.output_early(Output::NeedChunk { to, transfer: id, seq }),
         }
     }
 

@@ -77,6 +77,8 @@ pub(crate) struct Leader {
     pub(crate) followers: BTreeMap<NodeId, Progress>,
     /// How far its own disk is.
     pub(crate) own: u64,
+    /// How far it was at some heartbeat, and when that was first seen or nothing was owed.
+    pub(crate) disk: (u64, Instant),
     /// The entry that opened its term: until it is committed, the commit index may be stale (section 6.4).
     pub(crate) noop: u64,
     pub(crate) reads: Reads,

@@ -303,6 +303,9 @@ pub(crate) fn report(event: Event) {
             tracing::info!(keyspace, index, bytes, received, "snapshot");
         }
         Event::PeerRefused { peer, reason } => tracing::error!(%peer, reason, "peer refused"),
+        Event::MessageDamaged { peer, keyspace, reason } => {
+            tracing::error!(%peer, keyspace, reason, "damaged on its way: dropped");
+        }
         Event::TornTail { place } => {
             tracing::warn!(
                 place,
@@ -337,7 +340,7 @@ pub(crate) fn report(event: Event) {
             );
         }
         Event::Damaged { keyspace, place } => {
-            tracing::error!(keyspace, place, "log damaged: replica not served");
+            tracing::error!(keyspace, place, "damaged: replica not served");
         }
     }
 }

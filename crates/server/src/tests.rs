@@ -35,6 +35,7 @@ fn options(cluster: &str, node: u64, dir: &Path, peers: Vec<Peer>) -> NodeOption
         election: (Duration::ZERO, Duration::ZERO),
         heartbeat: Duration::ZERO,
         snapshot_bytes: 0,
+        transfer_rate: 0,
         chunk_bytes: 0,
         default_contract: None,
         misses: (0, 1),

@@ -215,6 +215,13 @@ impl<B: Boot> World<B> {
         if self.nodes[from].liar.is_some() {
             return self.lie(from, to, id, message);
         }
+        if self.damage_ppm > 0 && self.misfortune.chance(self.damage_ppm, MILLION) {
+            let mut message = message.clone();
+            if self.boot.damage(&mut message, &mut self.misfortune) {
+                self.counters.damaged += 1;
+            }
+            return self.transmit((from, from), to, id, |bytes| message.encode(bytes));
+        }
         self.transmit((from, from), to, id, |bytes| message.encode(bytes));
     }
 

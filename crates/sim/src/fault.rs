@@ -44,6 +44,9 @@ pub enum Fault {
     Duplicate(u64),
     /// On all links this many messages of a million do not keep their order, until healed.
     Reorder(u64),
+    /// Of what all links carry, so many messages of a million arrive with one bit of their payload flipped, until
+    /// healed; what a payload is, [`crate::Boot::damage`] says.
+    Damage(u64),
     /// All links take this long, until healed.
     Delay(Spread),
     /// What the first sends the second takes this long, until healed.
@@ -105,6 +108,7 @@ impl Fault {
             Fault::Loss(_) => Some(Model::Loss),
             Fault::Duplicate(_) => Some(Model::Duplication),
             Fault::Reorder(_) => Some(Model::Reordering),
+            Fault::Damage(_) => Some(Model::DamagedMessage),
             Fault::Delay(_) => Some(Model::Delay),
             Fault::SlowLink(..) => Some(Model::SlowLink),
             Fault::SlowDisk(..) => Some(Model::SlowDisk),
@@ -158,6 +162,7 @@ impl Fault {
             Fault::Loss(_)
             | Fault::Duplicate(_)
             | Fault::Reorder(_)
+            | Fault::Damage(_)
             | Fault::Delay(_)
             | Fault::PowerOff
             | Fault::PowerOn
@@ -193,6 +198,7 @@ impl Fault {
             | Fault::Loss(_)
             | Fault::Duplicate(_)
             | Fault::Reorder(_)
+            | Fault::Damage(_)
             | Fault::Delay(_)
             | Fault::PowerOff
             | Fault::PowerOn
@@ -235,6 +241,7 @@ impl fmt::Display for Fault {
             Fault::Reorder(ppm) => {
                 write!(f, "on all links {} of the messages overtake others", percent(*ppm))
             }
+            Fault::Damage(ppm) => write!(f, "all links damage {} of their messages", percent(*ppm)),
             Fault::Delay(slow) => write!(f, "all links are slow: a message takes {slow}"),
             Fault::SlowLink(from, to, slow) => {
                 write!(f, "the link from node {from} to node {to} is slow: a message takes {slow}")

@@ -32,6 +32,7 @@ impl<B: Boot> World<B> {
             Fault::Loss(ppm) => self.net.each(|link| link.config.loss_ppm = *ppm),
             Fault::Duplicate(ppm) => self.net.each(|link| link.config.duplicate_ppm = *ppm),
             Fault::Reorder(ppm) => self.net.each(|link| link.config.reorder_ppm = *ppm),
+            Fault::Damage(ppm) => self.damage_ppm = *ppm,
             Fault::Delay(spread) => self.net.each(|link| link.config.delay = *spread),
             Fault::SlowLink(from, to, spread) => {
                 let (from, to) = (self.index(*from), self.index(*to));
@@ -218,6 +219,7 @@ impl<B: Boot> World<B> {
     /// Ends all cuts, clogs and changes of links and disks; what links held back arrives now.
     pub fn heal(&mut self) {
         let usual = self.config.net;
+        self.damage_ppm = 0;
         self.net.each(|link| {
             link.cut = false;
             link.clogged = false;

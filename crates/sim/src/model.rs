@@ -36,6 +36,8 @@ pub enum Model {
     Duplication,
     /// [`crate::NetConfig`]'s `reorder_ppm`, [`crate::Fault::Reorder`].
     Reordering,
+    /// [`crate::Fault::Damage`].
+    DamagedMessage,
     /// [`crate::Fault::Isolate`].
     Partition,
     /// [`crate::Fault::OneWay`].
@@ -66,7 +68,7 @@ pub enum Model {
 
 impl Model {
     /// All.
-    pub const ALL: [Model; 29] = [
+    pub const ALL: [Model; 30] = [
         Model::CrashStop,
         Model::CrashRecovery,
         Model::LostWrite,
@@ -83,6 +85,7 @@ impl Model {
         Model::Delay,
         Model::Duplication,
         Model::Reordering,
+        Model::DamagedMessage,
         Model::Partition,
         Model::AsymmetricPartition,
         Model::PartialPartition,
@@ -138,6 +141,9 @@ impl Model {
             Model::Delay => ("delay", "Messages take as long as a distribution says."),
             Model::Duplication => ("duplication", "Messages arrive twice."),
             Model::Reordering => ("reordering", "Messages overtake each other on one link."),
+            Model::DamagedMessage => {
+                ("damaged message", "A message arrives with another payload than was sent.")
+            }
             Model::Partition => ("partition", "Two groups of nodes do not hear each other."),
             Model::AsymmetricPartition => {
                 ("asymmetric partition", "Some nodes are heard by others that they do not hear.")

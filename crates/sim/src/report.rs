@@ -63,6 +63,8 @@ pub struct Counters {
     pub replays: u64,
     /// Messages that a liar did not send to those it is silent to; they count as lost, too.
     pub silences: u64,
+    /// Messages whose payload was damaged on its way.
+    pub damaged: u64,
     /// Batches appended to a log.
     pub writes: u64,
     /// Syncs that succeeded.
@@ -77,7 +79,7 @@ pub struct Counters {
 
 impl Counters {
     /// Names and values, for a report.
-    pub fn rows(&self) -> [(&'static str, u64); 35] {
+    pub fn rows(&self) -> [(&'static str, u64); 36] {
         [
             ("sent", self.sent),
             ("delivered", self.delivered),
@@ -109,6 +111,7 @@ impl Counters {
             ("impersonations", self.impersonations),
             ("replays", self.replays),
             ("silences", self.silences),
+            ("damaged messages", self.damaged),
             ("writes", self.writes),
             ("syncs", self.syncs),
             ("failed syncs", self.failed_syncs),

@@ -160,6 +160,11 @@ pub(crate) struct Toys(pub(crate) u64);
 
 impl Boot for Toys {
     type Core = Toy;
+    fn damage(&self, message: &mut Say, _: &mut Prng) -> bool {
+        let Say::Ball(n) = message else { return false };
+        *n ^= 4;
+        true
+    }
     fn boot(&mut self, start: Start) -> Result<Booted<Toy>, BootFailed> {
         let before = start.disk.clone();
         let failed = |why: storage::LogError| BootFailed {

@@ -69,6 +69,12 @@ pub trait Boot {
         let _ = message;
         String::from("message")
     }
+    /// Flips one bit of what a message carries for others (not of what the protocol itself says in it), for
+    /// [`crate::Fault::Damage`]; false if it carries nothing.
+    fn damage(&self, message: &mut <Self::Core as Protocol>::Message, prng: &mut Prng) -> bool {
+        let _ = (message, prng);
+        false
+    }
     /// What a node's host asks of its core once it knows that `peer` has stopped for good (fail-stop); none if
     /// the core listens to no detector.
     fn stopped(
@@ -265,6 +271,8 @@ pub struct World<B: Boot> {
     pub(crate) root: Prng,
     /// Omissions and detections.
     pub(crate) misfortune: Prng,
+    /// Messages damaged on their way, in parts of a million.
+    pub(crate) damage_ppm: u64,
     /// Measurements of clocks.
     pub(crate) clocks: Prng,
     pub(crate) counters: Counters,
@@ -304,6 +312,7 @@ impl<B: Boot> World<B> {
         let mut world = World {
             net: Network::new(nodes.len(), config.net, config.held, &root.fork(2)),
             misfortune: root.fork(4),
+            damage_ppm: 0,
             clocks: root.fork(5),
             root,
             boot,

@@ -107,6 +107,16 @@ pub enum Mutant {
     KeepPastTail,
     /// storage: the log forgets a snapshot's predecessor before the snapshot is durable.
     ReleaseEarly,
+    /// raft: a leader leads on although its own disk has taken nothing for long.
+    LeadWithoutDisk,
+    /// node: chunks of snapshots leave as fast as they are asked for.
+    SendAtOnce,
+    /// node: a slow transfer keeps its view, whatever the log weighs meanwhile.
+    KeepView,
+    /// node: what a peer sends is taken in without verifying its seal.
+    TrustMessages,
+    /// node: a seal is never found broken.
+    TrustSeals,
     /// explorer: states that differ only in what is in flight count as one.
     ForgetFlight,
     /// explorer: a crash keeps the write that was under way.

@@ -4,7 +4,7 @@ use crate::describe::describe;
 use crate::shadow::Shadow;
 use node::{Config, Content, Event, Group, GroupId, Node, Packet, Record};
 use sim::{Boot, BootFailed, Booted, Start};
-use stdx::{NodeId, Planted, Position};
+use stdx::{Bytes, NodeId, Planted, Position, Prng};
 use storage::{Log, LogConfig};
 use wire::Batch;
 
@@ -59,6 +59,26 @@ impl Boot for NodeBoot {
                 self.shadow.record(node, at, &record);
             }
         }
+    }
+
+    fn damage(&self, packet: &mut Packet, prng: &mut Prng) -> bool {
+        let Content::Raft { message, .. } = &mut packet.content else { return false };
+        let payload = match message {
+            raft::Message::Append { entries, .. } => {
+                entries.iter_mut().find_map(|entry| match &mut entry.kind {
+                    raft::Kind::Command(payload) => Some(payload),
+                    raft::Kind::Noop | raft::Kind::Config(_) => None,
+                })
+            }
+            raft::Message::Chunk { bytes, .. } => Some(bytes),
+            _ => None,
+        };
+        let Some(payload) = payload else { return false };
+        let mut bytes = payload.to_vec();
+        let bit = prng.index(bytes.len() * 8);
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        *payload = Bytes::from(bytes);
+        true
     }
 
     fn kind(&self, packet: &Packet) -> String {

@@ -173,6 +173,9 @@ pub(crate) fn told(node: NodeId, event: &Event) -> String {
             format!("finds no majority that agrees on {keyspace} at {index}")
         }
         Event::SumWrong { keyspace } => format!("finds the sum of {keyspace} wrong"),
+        Event::MessageDamaged { peer, keyspace, reason } => {
+            format!("drops a damaged message of node {peer} for {keyspace}: {reason}")
+        }
         Event::Damaged { keyspace, place } => format!("finds {keyspace} damaged at {place}"),
     }
 }

@@ -40,8 +40,9 @@ impl Run<'_> {
             Told::Snapshot { received: false, .. } => self.counters.add("snapshots written", 1),
             Told::TornTail { .. } => self.counters.add("torn tails", 1),
             Told::ReplicaCreated { .. } => self.counters.add("replicas created", 1),
+            Told::MessageDamaged { .. } => self.counters.add("damaged messages dropped", 1),
             Told::Damaged { keyspace, place } => {
-                let text = format!("a crash left {keyspace} of node {node} damaged at {place}");
+                let text = format!("node {node} finds {keyspace} damaged at {place}");
                 return Err(Verdict::Unsafe(text));
             }
             Told::PeerRefused { peer, reason } => {

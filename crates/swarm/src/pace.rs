@@ -68,6 +68,7 @@ fn node_config(world: &WorldConfig) -> Config {
         election: (ms(300), ms(600)),
         heartbeat: ms(50),
         snapshot_bytes: 16 << 10,
+        transfer_rate: 0,
         chunk_bytes: 4 << 10,
         default_contract: None,
         misses: (0, 1),

@@ -3,7 +3,7 @@
 //! the plan's seed per link, node and fault: leaving one thing out does not draw the others anew.
 
 use crate::Workload;
-use crate::setup::{Draw, Options, Setup};
+use crate::setup::{Draw, Options, Profile, Setup};
 use crate::workload::Source;
 use sim::{Fault, Nemesis};
 use std::collections::BTreeSet;
@@ -76,6 +76,11 @@ fn faults(draw: &Draw, prng: &Prng) -> Vec<(Duration, Fault)> {
         all.extend(plan.into_iter().map(|(at, fault)| (at.since(start), fault)));
         // The end mends everything anyhow.
         all.retain(|(at, _)| *at < draw.setup.length);
+    }
+    if draw.setup.profile == Profile::Damaged {
+        // A damaged message is one that was lost: with more of them nothing would move.
+        let ppm = prng.fork(3).range(1_000, 60_000);
+        all.push((Duration::ZERO, Fault::Damage(ppm)));
     }
     for (at, off) in &draw.power {
         all.extend([(*at, Fault::PowerOff), (*at + *off, Fault::PowerOn)]);

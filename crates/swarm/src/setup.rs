@@ -27,13 +27,15 @@ pub enum Profile {
     Mixed,
     /// Disks that are slow, full, or fail to sync; crashes.
     Disks,
+    /// What links carry is damaged; crashes. Only on request.
+    Damaged,
     /// Reads by lease beside clocks that run apart: leaders that pause or are cut off, in one direction or both.
     Leases,
 }
 
 impl Profile {
     /// All but the calm one.
-    pub const FAULTY: [Profile; 9] = [
+    pub const FAULTY: [Profile; 10] = [
         Profile::Rough,
         Profile::Crashes,
         Profile::Partitions,
@@ -42,14 +44,15 @@ impl Profile {
         Profile::Churn,
         Profile::Mixed,
         Profile::Disks,
+        Profile::Damaged,
         Profile::Leases,
     ];
 
     /// How often it is drawn: what finds more bugs, more often.
     fn weight(self) -> u64 {
         match self {
-            // Drawn apart from the others.
-            Profile::Calm | Profile::Leases => 0,
+            // On request, and drawn apart from the others.
+            Profile::Calm | Profile::Damaged | Profile::Leases => 0,
             Profile::Rough | Profile::Clocks => 1,
             Profile::Partitions => 2,
             Profile::Mixed => 3,
@@ -332,6 +335,8 @@ fn node_config(profile: Profile, nodes: u64, planted: Planted, prng: &mut Prng) 
         election: (ms(election), ms(election + election / apart)),
         heartbeat: ms(election / 6),
         snapshot_bytes: prng.range(1 << 10, 12 << 10),
+        // Of a third of the clusters, told by a number drawn already; a snapshot takes some tenths of a second.
+        transfer_rate: if election % 3 == 0 { 32 << 10 } else { 0 },
         chunk_bytes: usize::try_from(prng.range(128, 1024)).expect("small"),
         default_contract: None,
         misses: *prng.pick(&[(0, 1), (1, 4), (9, 10), (9, 10)]),
@@ -386,6 +391,7 @@ fn nemesis(profile: Profile, workload: Workload, prng: &mut Prng) -> Option<Neme
             slow_disk: 1,
             ..none
         }),
+        Profile::Damaged => Some(NemesisConfig { crash: 4, pause: 3, ..none }),
         Profile::Leases => Some(NemesisConfig {
             gap: (ms(5), ms(100)),
             lasts: (ms(40), ms(prng.range(100, 300))),

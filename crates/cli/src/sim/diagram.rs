@@ -200,9 +200,11 @@ fn troubles(plan: &Plan, events: &[Event]) -> Vec<Trouble> {
             | Fault::SendOmission(node, _)
             | Fault::ReceiveOmission(node, _)
             | Fault::FullDisk(node) => vec![line(*node)],
-            Fault::Loss(_) | Fault::Duplicate(_) | Fault::Reorder(_) | Fault::Delay(_) => {
-                Vec::new()
-            }
+            Fault::Loss(_)
+            | Fault::Duplicate(_)
+            | Fault::Reorder(_)
+            | Fault::Damage(_)
+            | Fault::Delay(_) => Vec::new(),
             _ => continue,
         };
         let label = fault.to_string();

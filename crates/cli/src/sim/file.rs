@@ -114,6 +114,8 @@ struct Nodes {
     max_value: usize,
     snapshot_bytes: u64,
     chunk_bytes: usize,
+    #[serde(default)]
+    transfer_rate: u64,
     misses: (u64, u64),
     /// Whether reads of `default` are by lease, with the bound that the clocks keep to.
     #[serde(default, skip_serializing_if = "core::ops::Not::not")]
@@ -224,6 +226,7 @@ fn setup(setup: &Setup) -> [Line; 5] {
             max_value: node.max_value,
             snapshot_bytes: node.snapshot_bytes,
             chunk_bytes: node.chunk_bytes,
+            transfer_rate: node.transfer_rate,
             misses: node.misses,
             leases: node.default_contract.is_some(),
         }),
@@ -382,6 +385,7 @@ fn made(run: &RunLine, net: &Network, disks: &Disks, clocks: &Clocks, nodes: &No
         heartbeat: nodes.heartbeat.0,
         snapshot_bytes: nodes.snapshot_bytes,
         chunk_bytes: nodes.chunk_bytes,
+        transfer_rate: nodes.transfer_rate,
         default_contract: nodes.leases.then(|| swarm::leased(&world)),
         misses: nodes.misses,
         version: "swarm",

@@ -187,6 +187,7 @@ pub(crate) enum FaultWords {
     Loss(u64),
     Duplicate(u64),
     Reorder(u64),
+    Damage(u64),
     Delay(#[serde(with = "SpreadWords")] Spread),
     SlowLink(
         #[serde(with = "id")] NodeId,

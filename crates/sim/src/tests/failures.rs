@@ -117,6 +117,7 @@ fn every_model_does_what_its_name_says() {
             | Model::Loss
             | Model::Duplication
             | Model::Reordering
+            | Model::DamagedMessage
             | Model::Byzantine => messages(model),
             Model::SlowProcess
             | Model::Pause
@@ -228,6 +229,14 @@ fn messages(model: Model) {
             };
             assert_eq!(reordered(toys(1)), 0);
             assert!(reordered(after(&Fault::Reorder(MILLION))) > 5);
+        }
+        Model::DamagedMessage => {
+            let mut world = after(&Fault::Damage(MILLION));
+            // One hop is asked for, another number of them arrives.
+            assert_ne!(ball(&mut world, N1, 1).1, 1);
+            assert!(world.counters().damaged > 0);
+            world.apply(&Fault::Heal);
+            assert_eq!(ball(&mut world, N1, 1).1, 1);
         }
         // What lies do to a protocol: `byzantine::tests`.
         _ => {

@@ -33,6 +33,8 @@ const FOUND: &[(Mutant, u64)] = &[
     (Mutant::SkipSettle, 8),
     (Mutant::SkipFolderSync, 0),
     (Mutant::SkipFence, 13),
+    (Mutant::TrustMessages, 0),
+    (Mutant::TrustSeals, 0),
 ];
 
 fn run(mutant: Mutant, seed: u64) -> Report {
@@ -43,6 +45,7 @@ fn run(mutant: Mutant, seed: u64) -> Report {
         Mutant::NowBeforeBatch => (Some(Profile::Clocks), Some(Workload::Expiry)),
         Mutant::ReadAfterStepDown => (Some(Profile::Churn), Some(Workload::Append)),
         Mutant::ReadBeforeExpiry => (None, Some(Workload::Expiry)),
+        Mutant::TrustMessages | Mutant::TrustSeals => (Some(Profile::Damaged), None),
         Mutant::ForgetSessions => (None, Some(Workload::Counters)),
         _ => (None, None),
     };

@@ -45,6 +45,22 @@ fn seeds_200_to_300() {
     pass(200..300);
 }
 
+/// What is damaged on its way is dropped where it arrives, sent again, and seen by nobody.
+#[test]
+fn damaged_messages_are_lost_messages() {
+    crate::quiet();
+    let mut counters = Counters::default();
+    for seed in 0..12 {
+        let options = Options { profile: Some(Profile::Damaged), ..Options::default() };
+        let report = run_seed(seed, options);
+        assert!(report.verdict.is_ok(), "seed {seed}: {}", report.verdict);
+        counters.merge(&report.counters);
+    }
+    for name in ["damaged messages", "damaged messages dropped", "snapshots installed"] {
+        assert!(counters.get(name) > 0, "{name} never happened, so it was not tested");
+    }
+}
+
 #[test]
 fn a_calm_cluster_answers_everything() {
     crate::quiet();
