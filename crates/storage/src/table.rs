@@ -7,6 +7,7 @@ mod engine;
 mod frozen;
 mod memory;
 mod missing;
+mod shared;
 
 pub use ask::{Answer, Ask, Needs, Stretch, TableId, Window};
 pub use cached::{CachedTable, Scanned};

@@ -4,10 +4,10 @@
 //! that are there. The checksums live in memory, beside the file that nobody reads in another life: 4 bytes
 //! for 4 KiB.
 
+use super::shared::Shared;
 use crate::{Disk, DiskError};
 use redb::StorageBackend;
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard};
 
 /// What is read, written and checked as one: redb's page.
 const BLOCK: usize = 4096;
@@ -15,9 +15,9 @@ const BLOCK_BYTES: u64 = BLOCK as u64;
 
 /// One file of a disk that several engines share.
 pub(super) struct File<D> {
-    disk: Arc<Mutex<D>>,
+    disk: Shared<D>,
     name: String,
-    blocks: Mutex<Blocks>,
+    blocks: Shared<Blocks>,
 }
 
 /// What is known of a file.
@@ -34,10 +34,6 @@ impl<D> std::fmt::Debug for File<D> {
     }
 }
 
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().expect("no holder panics: a disk answers with errors")
-}
-
 fn failed(error: DiskError) -> io::Error {
     io::Error::other(error)
 }
@@ -48,13 +44,13 @@ fn index(block: u64) -> usize {
 
 impl<D: Disk> File<D> {
     /// A new, empty file.
-    pub(super) fn new(disk: Arc<Mutex<D>>, name: String) -> File<D> {
-        File { disk, name, blocks: Mutex::new(Blocks { len: 0, sums: Vec::new() }) }
+    pub(super) fn new(disk: Shared<D>, name: String) -> File<D> {
+        File { disk, name, blocks: Shared::new(Blocks { len: 0, sums: Vec::new() }) }
     }
 
     /// Fills `into` with whole blocks from `first` on, if they are what was written.
     fn read_blocks(&self, sums: &[Option<u32>], first: u64, into: &mut [u8]) -> io::Result<()> {
-        lock(&self.disk).read_at(&self.name, first * BLOCK_BYTES, into).map_err(failed)?;
+        self.disk.lock().read_at(&self.name, first * BLOCK_BYTES, into).map_err(failed)?;
         for (at, block) in (first..).zip(into.chunks_exact_mut(BLOCK)) {
             match sums[index(at)] {
                 None => block.fill(0),
@@ -79,11 +75,11 @@ fn around(offset: u64, len: usize) -> (u64, usize, usize) {
 
 impl<D: Disk + Send + 'static> StorageBackend for File<D> {
     fn len(&self) -> io::Result<u64> {
-        Ok(lock(&self.blocks).len)
+        Ok(self.blocks.lock().len)
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        let held = lock(&self.blocks);
+        let held = self.blocks.lock();
         if offset + out.len() as u64 > held.len {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
@@ -99,11 +95,11 @@ impl<D: Disk + Send + 'static> StorageBackend for File<D> {
 
     /// A [`Disk`] has no verb to cut a file: what was cut reads as zeros when it grows again.
     fn set_len(&self, len: u64) -> io::Result<()> {
-        let mut held = lock(&self.blocks);
+        let mut held = self.blocks.lock();
         assert!(len.is_multiple_of(BLOCK_BYTES), "redb's files are whole pages");
         let blocks = index(len / BLOCK_BYTES);
         if blocks > held.sums.len() {
-            lock(&self.disk).write_at(&self.name, len - 1, &[0]).map_err(failed)?;
+            self.disk.lock().write_at(&self.name, len - 1, &[0]).map_err(failed)?;
         }
         held.sums.resize(blocks, None);
         held.len = len;
@@ -116,7 +112,7 @@ impl<D: Disk + Send + 'static> StorageBackend for File<D> {
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        let mut held = lock(&self.blocks);
+        let mut held = self.blocks.lock();
         let (first, skip, count) = around(offset, data.len());
         let mut whole = Vec::new();
         let mut blocks = data;
@@ -127,7 +123,7 @@ impl<D: Disk + Send + 'static> StorageBackend for File<D> {
             blocks = &whole;
         }
         let at = first * BLOCK_BYTES;
-        lock(&self.disk).write_at(&self.name, at, blocks).map_err(failed)?;
+        self.disk.lock().write_at(&self.name, at, blocks).map_err(failed)?;
         for (at, block) in (index(first)..).zip(blocks.chunks_exact(BLOCK)) {
             held.sums[at] = Some(crc32c::crc32c(block));
         }

@@ -115,8 +115,8 @@ pub struct CachedTable<E> {
     asks: Vec<Ask>,
 }
 
-fn cost<E: Weigh>(key: &[u8], entry: Option<&E>) -> u64 {
-    (key.len() + entry.map_or(0, Weigh::weight)) as u64 + OVERHEAD
+fn cost<E: Weigh>(key: usize, entry: Option<&E>) -> u64 {
+    (key + entry.map_or(0, Weigh::weight)) as u64 + OVERHEAD
 }
 
 /// What an entry adds to the sum of a table, whatever the order.
@@ -230,11 +230,12 @@ impl<E: Clone + Weigh + Wire> CachedTable<E> {
         }
         let entry = encoded.map(decoded::<E>);
         let place = self.name();
-        self.costs.clean += cost(&key, entry.as_ref());
+        self.costs.clean += cost(key.len(), entry.as_ref());
         self.ring.push_back((key.clone(), place));
         let slot = Slot { entry, state: State::Clean, used: true, place };
-        if let Some(before) = self.slots.insert(hash, key.clone(), slot) {
-            *self.costs.of(before.state) -= cost(&key, before.entry.as_ref());
+        let len = key.len();
+        if let Some(before) = self.slots.insert(hash, key, slot) {
+            *self.costs.of(before.state) -= cost(len, before.entry.as_ref());
         }
     }
 
@@ -246,7 +247,7 @@ impl<E: Clone + Weigh + Wire> CachedTable<E> {
             if slot.state != State::Sent(batch.number) {
                 continue; // Overwritten since.
             }
-            let cost = cost(&key, slot.entry.as_ref());
+            let cost = cost(key.len(), slot.entry.as_ref());
             self.costs.sent -= cost;
             self.costs.clean += cost;
             (slot.state, slot.place) = (State::Clean, place);
@@ -284,19 +285,20 @@ impl<E: Clone + Weigh + Wire> CachedTable<E> {
         if let Some(entry) = &entry {
             self.count(&key, entry, true);
         }
-        let now = cost(&key, entry.as_ref());
+        let now = cost(key.len(), entry.as_ref());
         let slot = Slot { entry, state: State::Dirty, used: true, place: 0 };
-        let before = self.slots.insert(hash_of(&key), key.clone(), slot);
-        if let Some(before) = &before {
-            *self.costs.of(before.state) -= cost(&key, before.entry.as_ref());
-        }
         self.costs.dirty += now;
-        if before.as_ref().is_none_or(|before| before.state != State::Dirty) {
-            self.queue.push_back(key.clone());
-        }
-        let before = before.and_then(|before| before.entry);
+        let before = self.slots.insert(hash_of(&key), key.clone(), slot);
+        let queued = before.as_ref().is_some_and(|before| before.state == State::Dirty);
+        let before = before.and_then(|before| {
+            *self.costs.of(before.state) -= cost(key.len(), before.entry.as_ref());
+            before.entry
+        });
         if let Some(before) = &before {
             self.count(&key, before, false);
+        }
+        if !queued {
+            self.queue.push_back(key);
         }
         before
     }
@@ -390,7 +392,7 @@ impl<E: Clone + Weigh + Wire> CachedTable<E> {
 
     fn forget(&mut self, key: &[u8]) {
         let slot = self.slots.remove(hash_of(key), key).expect("in memory");
-        *self.costs.of(slot.entry.state) -= cost(key, slot.entry.entry.as_ref());
+        *self.costs.of(slot.entry.state) -= cost(key.len(), slot.entry.entry.as_ref());
     }
 
     /// Sends the oldest dirty keys as one batch.
@@ -403,7 +405,7 @@ impl<E: Clone + Weigh + Wire> CachedTable<E> {
             let Some(slot) = self.slots.get_mut(hash_of(&key), &key) else { continue };
             assert_eq!(slot.state, State::Dirty, "queued and not dirty");
             slot.state = State::Sent(number);
-            let cost = cost(&key, slot.entry.as_ref());
+            let cost = cost(key.len(), slot.entry.as_ref());
             self.costs.dirty -= cost;
             self.costs.sent += cost;
             bytes += cost;
@@ -474,7 +476,7 @@ impl<E: Clone + Weigh + Wire> CachedTable<E> {
         let mut costs = Costs::default();
         let mut dirty = 0;
         for slot in self.slots.slots() {
-            *costs.of(slot.entry.state) += cost(&slot.key, slot.entry.entry.as_ref());
+            *costs.of(slot.entry.state) += cost(slot.key.len(), slot.entry.entry.as_ref());
             dirty += usize::from(slot.entry.state == State::Dirty);
         }
         assert_eq!(costs, self.costs, "bytes in memory were counted wrong");

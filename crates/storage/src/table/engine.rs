@@ -6,13 +6,14 @@
 //! block that is read back is checked (`backend`).
 
 use super::ask::{Answer, Ask, Needs, Stretch, TableId, Window};
-use super::backend::{File, lock};
+use super::backend::File;
 use super::hash_of;
+use super::shared::Shared;
 use crate::{Disk, DiskError};
 use core::fmt;
+use core::ops::DerefMut;
 use redb::{Database, ReadOnlyTable, ReadableDatabase, TableDefinition};
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard};
 use stdx::{Bytes, Mutant, Planted};
 
 /// Encoded entries under hash and key.
@@ -82,7 +83,7 @@ struct View {
 
 /// The tables of one node, of one life. Its calls block on the disk; the machine gives it a thread of its own.
 pub struct Engine<D: Disk + Send + 'static> {
-    disk: Arc<Mutex<D>>,
+    disk: Shared<D>,
     config: EngineConfig,
     tables: BTreeMap<TableId, Held>,
     files: u64,
@@ -113,12 +114,12 @@ impl<D: Disk + Send + 'static> Engine<D> {
                 disk.remove(&name).map_err(EngineError::Disk)?;
             }
         }
-        Ok(Engine { disk: Arc::new(Mutex::new(disk)), config, tables: BTreeMap::new(), files: 0 })
+        Ok(Engine { disk: Shared::new(disk), config, tables: BTreeMap::new(), files: 0 })
     }
 
     /// The disk, to look at and to damage.
-    pub fn disk(&self) -> MutexGuard<'_, D> {
-        lock(&self.disk)
+    pub fn disk(&self) -> impl DerefMut<Target = D> {
+        self.disk.lock()
     }
 
     /// Does what is asked. After an error the engine is used no more.
@@ -152,7 +153,7 @@ impl<D: Disk + Send + 'static> Engine<D> {
     fn open(&mut self) -> Result<Held, EngineError> {
         self.files += 1;
         let file = format!("{PREFIX}{:08}", self.files);
-        let backend = File::new(Arc::clone(&self.disk), file.clone());
+        let backend = File::new(self.disk.clone(), file.clone());
         let database = Database::builder()
             .set_cache_size(self.config.page_bytes)
             .create_with_backend(backend)?;
@@ -173,7 +174,7 @@ impl<D: Disk + Send + 'static> Engine<D> {
 
     fn remove(&mut self, database: Database, file: &str) -> Result<(), EngineError> {
         drop(database);
-        lock(&self.disk).remove(file).map_err(EngineError::Disk)
+        self.disk.lock().remove(file).map_err(EngineError::Disk)
     }
 
     fn forget(&mut self, view: Option<View>) -> Result<(), EngineError> {
