@@ -112,6 +112,8 @@ pub struct CachedTable<E> {
     /// What was loaded by position, for the step that it was loaded for.
     seen: Vec<Seen<E>>,
     reading: Option<Reading>,
+    /// The last key of a snapshot that is being loaded.
+    filled: Option<(u64, Bytes)>,
     asks: Vec<Ask>,
 }
 
@@ -151,6 +153,7 @@ impl<E: Clone + Weigh + Wire> CachedTable<E> {
             loads: BTreeSet::new(),
             seen: Vec::new(),
             reading: None,
+            filled: None,
             asks: Vec::new(),
         }
     }
@@ -192,6 +195,11 @@ impl<E: Clone + Weigh + Wire> CachedTable<E> {
         self.loads.insert(ticket);
         self.asks.push(Ask::Load { table: self.id, ticket, needs: needs.clone() });
         Err(ticket)
+    }
+
+    /// Forgets what was loaded by position, so that it is asked for again.
+    pub fn look_again(&mut self) {
+        self.seen.clear();
     }
 
     /// What the engine answers; the ticket of the load that is done, or of the view that can be read on.
@@ -276,9 +284,15 @@ impl<E: Clone + Weigh + Wire> CachedTable<E> {
         self.put(Bytes::from(key), None)
     }
 
-    /// Puts an entry under a key that does not exist: for tables that are filled in order.
-    pub fn append(&mut self, key: Bytes, entry: E) {
-        assert!(self.put(key, Some(entry)).is_none(), "a key was there already");
+    /// Puts an entry after all that were put there so: for a table that is filled in order of hash and key.
+    /// False if the key is out of order, or there already.
+    pub fn append(&mut self, key: Bytes, entry: E) -> bool {
+        let place = (hash_of(&key), key.clone());
+        if self.filled.as_ref().is_some_and(|last| *last >= place) {
+            return false;
+        }
+        self.filled = Some(place);
+        self.put(key, Some(entry)).is_none()
     }
 
     fn put(&mut self, key: Bytes, entry: Option<E>) -> Option<E> {
