@@ -27,6 +27,8 @@ pub(crate) struct Config {
     pub(crate) max_value: usize,
     pub(crate) max_clients: Option<usize>,
     pub(crate) snapshot_bytes: u64,
+    /// 0: no limit.
+    pub(crate) memory: u64,
     pub(crate) log_level: Option<Level>,
     pub(crate) log_format: Option<Format>,
 }
@@ -90,6 +92,8 @@ struct File {
     max_clients: Option<usize>,
     #[serde(default, deserialize_with = "size")]
     snapshot_bytes: Option<u64>,
+    #[serde(default, deserialize_with = "memory")]
+    memory: Option<u64>,
     log_level: Option<Level>,
     log_format: Option<Format>,
 }
@@ -131,6 +135,7 @@ impl Config {
             max_value: max_value.expect("a size is limited to what a usize holds"),
             max_clients: read.max_clients,
             snapshot_bytes: read.snapshot_bytes.unwrap_or(nodes::SNAPSHOT_BYTES),
+            memory: read.memory.unwrap_or(0),
             log_level: read.log_level,
             log_format: read.log_format,
         })
@@ -255,6 +260,20 @@ fn size<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u64>, D::Error> {
             _ => return None,
         };
         (1 << 10..=512 << 20).contains(&bytes).then_some(bytes)
+    })
+    .map(Some)
+}
+
+fn memory<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u64>, D::Error> {
+    parsed(from, "a size from \"16MiB\" to \"1024GiB\"", |text| {
+        let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit())?);
+        let number: u64 = number.parse().ok()?;
+        let bytes = match unit.trim() {
+            "MiB" => number.checked_mul(1 << 20)?,
+            "GiB" => number.checked_mul(1 << 30)?,
+            _ => return None,
+        };
+        (16 << 20..=1024 << 30).contains(&bytes).then_some(bytes)
     })
     .map(Some)
 }

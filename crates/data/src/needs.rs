@@ -43,8 +43,13 @@ impl Db {
     }
 
     /// Makes everything in `needs` resident, or answers the ticket of a load to wait for. After `Ok`, executing
-    /// what they are the needs of, at `now_ms`, does not miss.
-    pub fn prepare(&mut self, mut needs: Needs, now_ms: u64) -> Result<(), u64> {
+    /// what they are the needs of, at `now_ms`, does not miss. A load brings what `ahead` says as well.
+    pub fn prepare(
+        &mut self,
+        mut needs: Needs,
+        now_ms: u64,
+        ahead: &mut dyn FnMut() -> Vec<Bytes>,
+    ) -> Result<(), u64> {
         // Of the keys that a scan meets, so many may be gone or due before it is executed; and the cursor it
         // answers is the next one's.
         let passed = needs.keys.len() + self.due(now_ms) + SPARE + 1;
@@ -58,7 +63,7 @@ impl Db {
             stretch.count += passed;
             true
         });
-        self.table.want(&needs).map_err(|Ticket(ticket)| ticket)
+        self.table.want(&needs, ahead).map_err(|Ticket(ticket)| ticket)
     }
 
     /// A read met the end of what was loaded for it: it is to be loaded again.

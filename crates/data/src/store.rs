@@ -97,13 +97,17 @@ impl Store {
     }
 
     /// Whether all of `needs` is in memory; else the ticket of the load to wait for.
-    pub(crate) fn want(&mut self, needs: &Needs) -> Result<(), Ticket> {
+    pub(crate) fn want(
+        &mut self,
+        needs: &Needs,
+        ahead: &mut dyn FnMut() -> Vec<Bytes>,
+    ) -> Result<(), Ticket> {
         match self {
             Store::Memory(table) => needs.keys.iter().try_for_each(|key| match table.get(key) {
                 Lookup::Ready(_) => Ok(()),
                 Lookup::Missing(ticket) => Err(ticket),
             }),
-            Store::Disk(table) => table.want(needs),
+            Store::Disk(table) => table.want(needs, ahead),
         }
     }
 

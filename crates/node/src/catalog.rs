@@ -5,7 +5,7 @@
 //! catalog's leader then fences the prefix in every group (`declare.rs`), counts the keys that have it, and
 //! decides with `Activate` or `Refuse`.
 
-use crate::contract::Contract;
+use crate::contract::{Contract, TableKind};
 use crate::message::GroupId;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
@@ -127,7 +127,7 @@ pub enum Changed {
 
 impl Catalog {
     /// The catalog of a new cluster: `default` on the founding members.
-    pub fn founding(nodes: &[NodeId]) -> Catalog {
+    pub fn founding(nodes: &[NodeId], table: TableKind) -> Catalog {
         let mut catalog = Catalog {
             epoch: 1,
             nodes: nodes.to_vec(),
@@ -138,7 +138,7 @@ impl Catalog {
         };
         catalog.nodes.sort_unstable();
         let members = u16::try_from(nodes.len()).unwrap_or(u16::MAX);
-        let contract = Contract::standard(members);
+        let contract = Contract { table, ..Contract::standard(members) };
         let default = catalog.place("default", contract, true);
         catalog.keyspaces.insert(default.name.clone(), default);
         catalog

@@ -40,10 +40,13 @@ mod session;
 mod snapshot;
 mod state;
 mod step;
+mod tables;
 #[cfg(test)]
 mod tests;
 
-pub use api::{Config, ConnId, Event, Member, Output, ReplicaStatus, Request, Status};
+pub use api::{
+    Config, ConnId, Event, Member, Output, ReplicaStatus, Request, Status, TablesConfig,
+};
 pub use catalog::{CATALOG_GROUP, Catalog, DEFAULT_GROUP, Keyspace};
 pub use group::Group;
 pub use machine::Machine;

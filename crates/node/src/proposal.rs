@@ -76,6 +76,10 @@ pub enum Operation {
     Modified(Vec<Bytes>),
     /// Read only: nothing, once the state is as new as the question.
     Barrier,
+    /// A batch that a leader without memory to spare proposed: commands that add are refused. It decided, since
+    /// replicas may have unequal memory; and it is told in the log, since what a retry finds done must not be
+    /// refused.
+    BatchFull(Vec<Item>),
 }
 
 wire_enum!(Operation, version 1 {
@@ -86,6 +90,7 @@ wire_enum!(Operation, version 1 {
     5 => CountPrefix { name, cursor },
     6 => Modified(keys),
     7 => Barrier,
+    8 => BatchFull(items),
 });
 
 /// One command of a batch, or one transaction.

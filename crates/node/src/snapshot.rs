@@ -13,6 +13,7 @@ use crate::state::Node;
 use protocol::{Effects, Input};
 use raft::Mark;
 use stdx::{Bytes, Mutant, NodeId, Now, Position};
+use storage::Lookup;
 
 /// A frozen view of a group's state, read chunk by chunk.
 #[derive(Clone, Debug)]
@@ -21,7 +22,9 @@ pub(crate) struct View {
     purpose: Purpose,
     /// The number of `next`.
     seq: u64,
-    next: Option<Bytes>,
+    next: Lookup<Bytes>,
+    /// The number of a chunk that is wanted as soon as it is known what `next` is.
+    wanted: Option<u64>,
     /// The chunk given last, for a follower that did not get it.
     given: Option<Bytes>,
     bytes: u64,
@@ -39,7 +42,7 @@ enum Purpose {
 #[derive(Clone, Debug)]
 pub(crate) struct Staging {
     mark: Mark,
-    machine: Machine,
+    pub(crate) machine: Machine,
     first: Position,
     bytes: u64,
 }
@@ -63,8 +66,9 @@ impl Node {
     /// Starts a snapshot of `id` if its log outweighs its state, or if it pins the log of the whole node.
     pub(crate) fn maybe_snapshot(&mut self, id: GroupId, out: &mut Effects<Node>) {
         let floor = self.config.snapshot_bytes;
+        let limit = self.cache_limit();
         let Some(group) = self.groups.get(&id) else { return };
-        let outweighs = group.raft.log_bytes() as u64 > floor.max(group.machine.bytes());
+        let outweighs = group.raft.log_bytes() as u64 > floor.max(group.snapshot_after(limit));
         if outweighs && group.machine.applied() > group.raft.mark().index && self.may_freeze(id) {
             self.write_snapshot(id, out);
         }
@@ -106,9 +110,10 @@ impl Node {
         let voters = group.raft.voters().clone();
         let mark = Mark { index: group.machine.applied(), term: group.applied_term, voters };
         let header = Bytes::from(group.machine.freeze());
-        let next = group.machine.chunk(chunk_bytes).map(Bytes::from);
+        let next = group.machine.next_chunk(chunk_bytes);
         let bytes = header.len() as u64;
-        group.view = Some(View { mark, purpose, seq: 1, next, given: Some(header), bytes });
+        let given = Some(header);
+        group.view = Some(View { mark, purpose, seq: 1, next, wanted: None, given, bytes });
     }
 
     fn write_snapshot(&mut self, id: GroupId, out: &mut Effects<Node>) {
@@ -130,11 +135,16 @@ impl Node {
         let Some(group) = self.groups.get_mut(&id) else { return };
         let Some(view) = &mut group.view else { return }; // Overtaken by an installed snapshot.
         let Purpose::Write { first } = view.purpose else { return };
-        if let Some(bytes) = view.next.take() {
+        if let Lookup::Missing(_) = view.next {
+            view.wanted = Some(view.seq);
+            return;
+        }
+        if let Lookup::Ready(Some(bytes)) = core::mem::replace(&mut view.next, Lookup::Ready(None))
+        {
             let (seq, index) = (view.seq, view.mark.index);
             view.seq += 1;
             view.bytes += bytes.len() as u64;
-            view.next = group.machine.chunk(chunk_bytes).map(Bytes::from);
+            view.next = group.machine.next_chunk(chunk_bytes);
             self.logged += bytes.len() as u64;
             out.persist(Record::Chunk { group: id, index, seq, bytes });
             out.send(self.identity.node, self.packet(Content::ChunkDurable { group: id }));
@@ -205,20 +215,45 @@ impl Node {
         let group = self.groups.get_mut(&id).expect("its core just spoke");
         let view = group.view.as_mut().expect("just frozen");
         if seq == view.seq
-            && let Some(bytes) = view.next.take()
+            && let Lookup::Ready(Some(bytes)) = &view.next
         {
             view.bytes += bytes.len() as u64;
-            view.given = Some(bytes);
+            view.given = Some(bytes.clone());
             view.seq += 1;
-            view.next = group.machine.chunk(chunk_bytes).map(Bytes::from);
+            view.next = group.machine.next_chunk(chunk_bytes);
+        }
+        if let Lookup::Missing(_) = view.next {
+            view.wanted = Some(seq); // Whether it is the last is not known either.
+            return;
         }
         if seq + 1 != view.seq {
             return; // Not a chunk that a follower in step could want.
         }
         let bytes = view.given.clone().expect("given before");
-        let (mark, last) = (view.mark.clone(), view.next.is_none());
+        let (mark, last) = (view.mark.clone(), view.next == Lookup::Ready(None));
         let request = raft::Request::Chunk { to, transfer, mark, seq, bytes, last };
         self.drive(now, id, Input::Request(request), out);
+    }
+
+    /// More of a view may have been read from disk: gives it to whoever waits for it.
+    pub(crate) fn view_read(&mut self, now: Now, id: GroupId, out: &mut Effects<Node>) {
+        let chunk_bytes = self.config.chunk_bytes;
+        let Some(group) = self.groups.get_mut(&id) else { return };
+        let Some(view) = &mut group.view else { return };
+        if !matches!(view.next, Lookup::Missing(_)) {
+            return;
+        }
+        view.next = group.machine.next_chunk(chunk_bytes);
+        if matches!(view.next, Lookup::Missing(_)) {
+            return;
+        }
+        match (view.wanted.take(), view.purpose) {
+            (None, _) => {}
+            (Some(_), Purpose::Write { .. }) => self.chunk_durable(now, id, out),
+            (Some(seq), Purpose::Send { to, transfer }) => {
+                self.need_chunk(now, id, (to, transfer, seq), out);
+            }
+        }
     }
 
     /// A transfer is over: nobody wants its view any more.
@@ -239,7 +274,8 @@ impl Node {
         out: &mut Effects<Node>,
     ) {
         let at = out.reached();
-        let db = self.empty_db(id);
+        let info = self.groups[&id].info.clone();
+        let db = self.empty_db(&info);
         let planted = self.config.planted;
         let group = self.groups.get_mut(&id).expect("its core just spoke");
         if seq == 0 && group.view.take().is_some() {
@@ -281,10 +317,21 @@ impl Node {
         group.applied_term = mark.term;
         group.queue.clear();
         group.paused = None;
+        group.reads.values_mut().for_each(|read| read.loading = None);
         group.snapshots += 1;
         let keyspace = group.info.keyspace.name.clone();
         let (index, bytes) = (mark.index, staging.bytes);
         Node::event(out, Event::Snapshot { keyspace, index, bytes, received: true });
         self.keep_from(id, staging.first, bytes, out);
+        self.weigh(id);
+    }
+}
+
+impl Machine {
+    fn next_chunk(&mut self, chunk_bytes: usize) -> Lookup<Bytes> {
+        match self.chunk(chunk_bytes) {
+            Lookup::Ready(chunk) => Lookup::Ready(chunk.map(Bytes::from)),
+            Lookup::Missing(ticket) => Lookup::Missing(ticket),
+        }
     }
 }

@@ -37,6 +37,7 @@ fn options(cluster: &str, node: u64, dir: &Path, peers: Vec<Peer>) -> NodeOption
         snapshot_bytes: 0,
         chunk_bytes: 0,
         misses: (0, 1),
+        tables: ::node::TablesConfig::default(),
         version: "0",
         started: stdx::WallClock(0),
         planted: Planted::NONE,

@@ -13,6 +13,7 @@
 //! | `client` | a Redis client: RESP bytes out and in, and what each reply means |
 //! | `run` | [`run_seed`], [`run_plan`]: the cluster, its clients, its faults |
 //! | `ask` | what clients do |
+//! | `engines` | the engines of tables on disk, with answers that are late |
 //! | `hear` | replies, and what nodes tell their operator |
 //! | `peace` | afterwards: progress, and agreement of all replicas |
 //! | `watch`, `shadow` | the onlooker: election safety, equal replicas, durable on a majority before applied |
@@ -34,6 +35,7 @@ mod ask;
 mod boot;
 mod client;
 mod describe;
+mod engines;
 pub mod explore;
 mod hear;
 mod judge;

@@ -69,6 +69,7 @@ fn node_config(world: &WorldConfig) -> Config {
         snapshot_bytes: 16 << 10,
         chunk_bytes: 4 << 10,
         misses: (0, 1),
+        tables: node::TablesConfig::default(),
         version: "swarm",
         started: WallClock(0),
         planted: world.planted,

@@ -1,7 +1,8 @@
 //! The configuration of a run: drawn from the seed, the faults as well as the cluster and its clients.
 
 use crate::pace::Pace;
-use node::{Config, Member};
+use node::contract::TableKind;
+use node::{Config, Member, TablesConfig};
 use sim::{NemesisConfig, Ntp, Spread, WorldConfig};
 use stdx::{Duration, NodeId, Planted, Prng, WallClock};
 
@@ -306,10 +307,20 @@ fn node_config(profile: Profile, nodes: u64, planted: Planted, prng: &mut Prng) 
         snapshot_bytes: prng.range(1 << 10, 12 << 10),
         chunk_bytes: usize::try_from(prng.range(128, 1024)).expect("small"),
         misses: *prng.pick(&[(0, 1), (1, 4), (9, 10), (9, 10)]),
+        tables: tables(prng),
         version: "swarm",
         started: WallClock(0),
         planted,
     }
+}
+
+/// Some clusters have all keys on disk, with so little memory that nearly everything is loaded.
+fn tables(prng: &Prng) -> TablesConfig {
+    let mut own = prng.fork(7);
+    if !own.chance(1, 4) {
+        return TablesConfig::default();
+    }
+    TablesConfig { memory: 0, cache: own.range(1, 4 << 10), founding: TableKind::Disk }
 }
 
 fn nemesis(profile: Profile, workload: Workload, prng: &mut Prng) -> Option<NemesisConfig> {

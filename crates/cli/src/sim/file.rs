@@ -3,6 +3,7 @@
 
 use super::words::{FaultWords, Name, NtpWords, Span, SpreadWords, command, spoken};
 use crate::{Failure, nodes};
+use node::contract::TableKind;
 use serde::{Deserialize, Serialize};
 use sim::{ClockConfig, DiskConfig, Fault, NetConfig, Ntp, Spread, WorldConfig};
 use std::path::Path;
@@ -112,6 +113,9 @@ struct Nodes {
     snapshot_bytes: u64,
     chunk_bytes: usize,
     misses: (u64, u64),
+    /// Where the keys are, if not in memory: on disk, with so many bytes of memory for them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    on_disk: Option<u64>,
 }
 
 impl Nodes {
@@ -218,6 +222,7 @@ fn setup(setup: &Setup) -> [Line; 5] {
             snapshot_bytes: node.snapshot_bytes,
             chunk_bytes: node.chunk_bytes,
             misses: node.misses,
+            on_disk: (node.tables.founding == TableKind::Disk).then_some(node.tables.cache),
         }),
     ]
 }
@@ -375,6 +380,9 @@ fn made(run: &RunLine, net: &Network, disks: &Disks, clocks: &Clocks, nodes: &No
         snapshot_bytes: nodes.snapshot_bytes,
         chunk_bytes: nodes.chunk_bytes,
         misses: nodes.misses,
+        tables: nodes.on_disk.map_or_else(node::TablesConfig::default, |cache| {
+            node::TablesConfig { memory: 0, cache, founding: TableKind::Disk }
+        }),
         version: "swarm",
         started: WallClock(0),
         planted: Planted::NONE,

@@ -41,11 +41,13 @@ impl Far {
 
     fn prepare(&mut self, needs: &Needs, now_ms: u64) {
         for _ in 0..1_000 {
-            if self.db.prepare(needs.clone(), now_ms).is_ok() {
+            if self.db.prepare(needs.clone(), now_ms, &mut Vec::new).is_ok() {
                 return;
             }
             self.hear();
-            while !self.answers.is_empty() && self.db.prepare(needs.clone(), now_ms).is_err() {
+            while !self.answers.is_empty()
+                && self.db.prepare(needs.clone(), now_ms, &mut Vec::new).is_err()
+            {
                 self.hear();
             }
         }

@@ -65,7 +65,7 @@ fn load_all(db: &mut Db, command: &Args) -> usize {
     for loads in 0..100 {
         let mut needs = Needs::default();
         db.needs(command, 0, &mut needs);
-        match db.prepare(needs, 0) {
+        match db.prepare(needs, 0, &mut Vec::new) {
             Ok(()) => return loads,
             Err(ticket) => db.loaded(ticket),
         }

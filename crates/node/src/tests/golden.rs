@@ -3,7 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "UPDATE=1 is the one switch of this test")]
 
 use crate::catalog::{Catalog, Change, Refusal};
-use crate::contract::Contract;
+use crate::contract::{Contract, TableKind};
 use crate::message::{Content, Identity, Lost, Packet, Record, Replica};
 use crate::proposal::{Body, Item, Operation, Outcome, Proposal, Session};
 use stdx::{Bytes, NodeId, WallClock};
@@ -38,6 +38,7 @@ fn operations() -> Vec<(&'static str, Operation)> {
         ("count", Operation::CountPrefix { name: name(), cursor: 7 }),
         ("modified", Operation::Modified(vec![bytes("k")])),
         ("barrier", Operation::Barrier),
+        ("batch full", Operation::BatchFull(vec![Item::Command(["get", "a"].iter().collect())])),
     ]
 }
 
@@ -60,7 +61,9 @@ fn contents() -> Vec<(&'static str, Content)> {
 
 fn records() -> Vec<(&'static str, Record)> {
     let identity = Identity { node: NodeId(1), cluster: 2, disk: 3, life: 4 };
-    let keyspace = Catalog::founding(&[NodeId(1), NodeId(2), NodeId(3)]).get("default").cloned();
+    let keyspace = Catalog::founding(&[NodeId(1), NodeId(2), NodeId(3)], TableKind::Memory)
+        .get("default")
+        .cloned();
     let replica = Replica { group: 1, replica: NodeId(1), keyspace: keyspace.expect("founded") };
     let lost = Lost { info: replica.clone(), place: "wal-000001 offset 512".into() };
     let raft = raft::Record::Hard { term: 2, vote: Some(NodeId(1)) };

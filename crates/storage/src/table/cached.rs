@@ -173,8 +173,13 @@ impl<E: Clone + Weigh + Wire> CachedTable<E> {
         self.names
     }
 
-    /// Whether all of `needs` is in memory; else it is asked for, as a whole, so that one answer is enough.
-    pub fn want(&mut self, needs: &Needs) -> Result<(), Ticket> {
+    /// Whether all of `needs` is in memory; else it is asked for, as a whole, so that one answer is enough, and
+    /// with it the keys that `ahead` says will be needed next.
+    pub fn want(
+        &mut self,
+        needs: &Needs,
+        ahead: &mut dyn FnMut() -> Vec<Bytes>,
+    ) -> Result<(), Ticket> {
         if self.pristine {
             return Ok(());
         }
@@ -193,7 +198,11 @@ impl<E: Clone + Weigh + Wire> CachedTable<E> {
         }
         let ticket = Ticket(self.name());
         self.loads.insert(ticket);
-        self.asks.push(Ask::Load { table: self.id, ticket, needs: needs.clone() });
+        let mut needs = needs.clone();
+        let slots = &self.slots;
+        let missing = |key: &Bytes| slots.slot(hash_of(key), key).is_none();
+        needs.keys.extend(ahead().into_iter().filter(missing));
+        self.asks.push(Ask::Load { table: self.id, ticket, needs });
         Err(ticket)
     }
 

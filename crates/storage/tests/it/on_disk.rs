@@ -52,12 +52,12 @@ impl Rig {
 
     fn want(&mut self, needs: &Needs) {
         for _ in 0..1_000 {
-            if self.table.want(needs).is_ok() {
+            if self.table.want(needs, &mut Vec::new).is_ok() {
                 return;
             }
             // Until the answer to this load: what came before it is heard as well.
             self.carry_out();
-            while self.table.want(needs).is_err() && self.hear() {}
+            while self.table.want(needs, &mut Vec::new).is_err() && self.hear() {}
         }
         panic!("never loaded");
     }
