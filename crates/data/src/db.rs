@@ -49,13 +49,13 @@ impl Db {
     /// An empty state, whose strings never grow beyond `max_value` bytes: the same on every replica, since
     /// APPEND's answer depends on it.
     pub fn new(max_value: usize) -> Db {
-        Db::of(Store::Memory(MissingTable::never(MemoryTable::default())), max_value)
+        Db::of(Store::Memory(Box::new(MissingTable::never(MemoryTable::default()))), max_value)
     }
 
     /// As [`Db::new`], with about `part` in `whole` keys not in memory until loaded, for the simulator.
     pub fn missing(max_value: usize, prng: &mut Prng, part: u64, whole: u64) -> Db {
         let table = MissingTable::new(MemoryTable::default(), prng, part, whole);
-        Db::of(Store::Memory(table), max_value)
+        Db::of(Store::Memory(Box::new(table)), max_value)
     }
 
     /// As [`Db::new`], with the entries on disk. An engine must carry out [`Db::take_asks`].

@@ -10,7 +10,7 @@ use storage::{
 #[derive(Clone, Debug)]
 pub(crate) enum Store {
     /// In production it never misses; the simulator makes it.
-    Memory(MissingTable<MemoryTable<Entry>>),
+    Memory(Box<MissingTable<MemoryTable<Entry>>>),
     /// What is not in memory is loaded before a command is executed.
     Disk(Box<CachedTable<Entry>>),
 }
