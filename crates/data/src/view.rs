@@ -66,7 +66,8 @@ impl<'a> View<'a> {
         self.db.len()
     }
 
-    /// One step of a scan: all keys of the lowest hash from `from` on, maybe without their values. Answers the next position, 0 at the end.
+    /// One step of a scan: all keys of the lowest hash from `from` on, maybe without their values. Answers
+    /// the next position, 0 at the end.
     pub fn scan(&self, from: u64, each: &mut dyn FnMut(&Bytes, &Entry)) -> u64 {
         let step = self.db.table.scan(from, &mut |key, entry| {
             if self.living(entry) {
