@@ -9,7 +9,7 @@ pub(crate) fn run(_: &Context) -> Outcome {
 }
 
 pub(crate) fn text() -> String {
-    let rows = COMMANDS.iter().map(|command| format!("  {:<10} {}", command.name, command.about));
+    let rows = COMMANDS.iter().map(|command| format!("  {:<11} {}", command.name, command.about));
     let rows: Vec<String> = rows.collect();
     format!("usage: cargo xtask <command>\n\n{}", rows.join("\n"))
 }

@@ -9,6 +9,7 @@ mod checkers;
 mod ci;
 mod help;
 mod measure;
+mod peers;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -33,6 +34,11 @@ struct Command {
 
 /// All there are, in the order in which `help` lists them.
 const COMMANDS: &[Command] = &[
+    Command {
+        name: "bench-peers",
+        about: "ours beside etcd, Redis and the bare lower bound: --reps, --secs, --systems A,B, --rows WORD",
+        run: peers::run,
+    },
     Command {
         name: "campaign",
         about: "swarm seeds: --seeds FROM..TO, --jobs N, --mutants; --seed N replays one",

@@ -3,7 +3,7 @@
 //! Writes docs/measurements/<date>.md. `ATOLL` names a binary; without it a release build is made. Figures of
 //! one machine in one hour: compare only what was measured in the same run.
 
-mod cluster;
+pub(crate) mod cluster;
 
 use crate::{Context, Outcome};
 use cluster::{Client, Cluster, Node};
@@ -34,7 +34,8 @@ pub(crate) fn run(context: &Context) -> Outcome {
     let folder = tell(Command::new("mktemp").args(["-d", "-t", "atoll-measure-XXXXXX"]))?;
     let folder = Folder(PathBuf::from(folder));
     let date = tell(Command::new("date").args(["-u", "+%Y-%m-%d"]))?;
-    let mut page = head(&root, &binary, &folder.0, &date, kills);
+    let head = head(&root, &binary, &folder.0, &format!("measure {kills}"));
+    let mut page = format!("# Measured on {date}\n\n{head}");
     page.push_str(&starts(&binary, &folder.0)?);
     page.push_str(&latencies(&binary, &folder.0.join("latency"))?);
     page.push_str(&recoveries(&binary, &folder.0.join("kills"), kills)?);
@@ -48,7 +49,7 @@ pub(crate) fn run(context: &Context) -> Outcome {
 }
 
 /// Removed at the end, also after a failure.
-struct Folder(PathBuf);
+pub(crate) struct Folder(pub(crate) PathBuf);
 
 impl Drop for Folder {
     fn drop(&mut self) {
@@ -58,7 +59,7 @@ impl Drop for Folder {
 }
 
 /// What a command prints, on one line.
-fn tell(command: &mut Command) -> Result<String, String> {
+pub(crate) fn tell(command: &mut Command) -> Result<String, String> {
     let output = command.output().map_err(|e| format!("{command:?}: {e}"))?;
     if !output.status.success() {
         return Err(format!("{command:?}: {}", String::from_utf8_lossy(&output.stderr).trim()));
@@ -66,7 +67,7 @@ fn tell(command: &mut Command) -> Result<String, String> {
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
-fn binary(root: &Path) -> Result<PathBuf, String> {
+pub(crate) fn binary(root: &Path) -> Result<PathBuf, String> {
     if let Some(path) = std::env::var_os("ATOLL") {
         return Ok(PathBuf::from(path));
     }
@@ -79,7 +80,8 @@ fn binary(root: &Path) -> Result<PathBuf, String> {
     Ok(target.join("release/atoll"))
 }
 
-fn head(root: &Path, binary: &Path, folder: &Path, date: &str, kills: usize) -> String {
+/// What was measured where: the first lines of a page of figures.
+pub(crate) fn head(root: &Path, binary: &Path, folder: &Path, command: &str) -> String {
     let or = |found: Result<String, String>| found.unwrap_or_else(|_| "unknown".to_owned());
     let git = |words: &[&str]| or(tell(Command::new("git").arg("-C").arg(root).args(words)));
     let dirty = git(&["status", "--porcelain", "crates", "xtask"]);
@@ -95,8 +97,7 @@ fn head(root: &Path, binary: &Path, folder: &Path, date: &str, kills: usize) -> 
     let disk = or(tell(Command::new("findmnt").args(["-no", "FSTYPE,SOURCE", "-T"]).arg(folder)));
     let version = or(tell(Command::new(binary).arg("--version")));
     format!(
-        "# Measured on {date}\n\n\
-         - command: `cargo xtask measure {kills}` (clients and all nodes share the machine)\n\
+        "- command: `cargo xtask {command}` (clients and all nodes share the machine)\n\
          - commit: {}{changed}; {version}\n\
          - machine: {}, {cores} cores, {} memory, {}, {disk}\n\
          - load average before: {}\n",

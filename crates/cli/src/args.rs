@@ -20,13 +20,20 @@ pub(crate) enum Command {
     Serve(Serve),
     /// Declare keyspaces and show them
     Keyspace(Keyspace),
+    /// Write a keyspace into a folder while it is served, and later what was committed since
+    Backup(crate::backup::Backup),
+    /// Fill a new keyspace from a backup, as of any log position in it
+    Restore(crate::restore::Restore),
     /// Judge a recorded history: which consistency levels hold, and what breaks the others
     ///
     /// Exits with 0 if what was asked for holds (without --model: every level that speaks of the history), 1 on a
     /// violation, 2 if nobody knows, 64 on a wrong command line, 65 if the history cannot be read (docs/checking.md).
     Check(Check),
-    /// Put load on a server and write down what was asked and answered, for `check`
-    Bench(Bench),
+    /// Put load on a server: throughput and latencies, in words, as data and as a page
+    ///
+    /// YCSB's workloads and free mixes; closed loop, or arrivals at a fixed rate; two runs compared; or, with
+    /// --history, what was asked and answered, for `check` (docs/load.md).
+    Bench(Box<crate::bench::args::Bench>),
     /// Run whole clusters in a deterministic simulator, under faults, from seeds
     Sim(Sim),
     /// Print the version
@@ -45,6 +52,9 @@ pub(crate) struct Dev {
     /// The first node's port for clients; the others follow, peers at +100, http at +200
     #[arg(long, default_value_t = 7001, value_parser = clap::value_parser!(u16).range(1..=65_000))]
     pub(crate) port: u16,
+    /// What the keyspace `default` promises, in the words of docs/contract.md; part of the cluster from its first start
+    #[arg(long, value_name = "CLAUSES")]
+    pub(crate) default_contract: Option<String>,
     #[command(flatten)]
     pub(crate) log: Log,
 }
@@ -99,74 +109,6 @@ pub(crate) enum KeyspaceVerb {
         /// Its name
         name: String,
     },
-}
-
-/// `atoll bench`
-#[derive(Debug, clap::Args)]
-pub(crate) struct Bench {
-    /// Where the history goes: a JSON line per operation
-    #[arg(long, value_name = "FILE")]
-    pub(crate) history: PathBuf,
-    /// Any Redis server, or a node of a cluster; again for more. Without it a cluster of its own is started
-    #[arg(long)]
-    pub(crate) addr: Vec<String>,
-    /// The server's password
-    #[arg(long)]
-    pub(crate) password: Option<String>,
-    /// How many nodes the cluster of its own has
-    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=7))]
-    pub(crate) nodes: u16,
-    /// What is done to single nodes of the cluster of its own
-    #[arg(long, value_delimiter = ',')]
-    pub(crate) nemesis: Vec<Trouble>,
-    /// What clients ask, besides GET
-    #[arg(long, value_enum, default_value_t = Mix::Registers)]
-    pub(crate) mix: Mix,
-    /// How many clients, each with one command under way
-    #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u64).range(1..=1_000))]
-    pub(crate) clients: u64,
-    /// How many keys
-    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..))]
-    pub(crate) keys: u64,
-    /// For how long
-    #[arg(long, default_value_t = 10)]
-    pub(crate) seconds: u64,
-    /// How many seconds a client waits for an answer; then it is unknown
-    #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u64).range(1..))]
-    pub(crate) patience: u64,
-    /// What is drawn is drawn from this
-    #[arg(long, default_value_t = 0)]
-    pub(crate) seed: u64,
-}
-
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
-pub(crate) enum Trouble {
-    /// `kill -9`, and a start a little later
-    Kill,
-    /// SIGSTOP, and SIGCONT a little later
-    Pause,
-    /// Nothing passes between a node and the others
-    Partition,
-}
-
-impl Trouble {
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Trouble::Kill => "kill -9",
-            Trouble::Pause => "paused",
-            Trouble::Partition => "partitioned from the others",
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
-pub(crate) enum Mix {
-    /// SET of unique values
-    Registers,
-    /// INCRBY 1
-    Counters,
-    /// APPEND of unique words
-    Appends,
 }
 
 /// `atoll check`

@@ -1,60 +1,25 @@
-//! `atoll bench --history`: clients that write down what they asked and what they got, for `atoll check`.
-//! Against any Redis server, or against a cluster of its own in which things are made to go wrong.
+//! `atoll bench`: load on any Redis server or on a cluster of its own.
+//!
+//! | file | what |
+//! | --- | --- |
+//! | `load` | throughput and latencies; runs as data, and comparisons of them |
+//! | `history` | `--history`: what was asked and answered, for `atoll check`; `recorder` does it |
+//! | `cluster` | nodes in processes of their own; `proxy`: links between them that can be cut |
+//! | `nemesis` | what goes wrong in such a cluster |
 
+pub(crate) mod args;
 mod cluster;
+mod history;
+mod load;
 mod nemesis;
 mod proxy;
 mod recorder;
 
-use crate::args::Bench;
-use crate::whole::write_whole;
-use crate::{Failure, out};
-use check::kv::{KvOp, Reply};
-use check::{History, Outcome};
-use cluster::Cluster;
-use recorder::Recorder;
-use std::fmt::Write as _;
+use crate::Failure;
 
-pub(crate) fn run(args: &Bench) -> Result<(), Failure> {
-    let mut cluster = None;
-    let addresses = if args.addr.is_empty() {
-        let started = Cluster::start(args.nodes)?;
-        out::line(format_args!("{} nodes are up, in processes of their own", args.nodes));
-        let addresses = started.addresses();
-        cluster = Some(started);
-        addresses
-    } else if args.nemesis.is_empty() {
-        args.addr.clone()
-    } else {
-        return Err("--nemesis acts on a cluster of its own: leave --addr out".into());
-    };
-    let recorder = Recorder::new(args, addresses);
-    let history = match &mut cluster {
-        Some(cluster) => {
-            recorder.run(|until| nemesis::run(cluster, &args.nemesis, args.seed, until))
-        }
-        None => recorder.run(|_| Ok(())),
-    }?;
-    let mut text = String::new();
-    for operation in &history.operations {
-        let _ = writeln!(text, "{}", check::text::write_operation(operation));
+pub(crate) fn run(args: &args::Bench) -> Result<(), Failure> {
+    match &args.history {
+        Some(path) => history::run(args, path),
+        None => load::run(args),
     }
-    write_whole(&args.history, text.as_bytes())?;
-    summary(args, &history);
-    cluster.map_or(Ok(()), Cluster::stop)
-}
-
-fn summary(args: &Bench, history: &History<KvOp, Reply>) {
-    let count = |what: fn(&Outcome<Reply>) -> bool| {
-        history.operations.iter().filter(|op| what(&op.outcome)).count()
-    };
-    let path = args.history.display();
-    out::line(format_args!(
-        "{} operations: {} answered, {} refused, {} of unknown outcome; written to {path}\n\
-         judge them:  atoll check {path}",
-        history.len(),
-        history.answered(),
-        count(|outcome| *outcome == Outcome::Failed),
-        count(|outcome| *outcome == Outcome::Unknown),
-    ));
 }

@@ -6,6 +6,57 @@ use std::net::TcpStream;
 use std::time::Duration;
 use wire::resp::{Args, Incoming, Reply, ReplyParser};
 
+/// A reply that is a map, by name.
+#[derive(Debug)]
+pub(crate) struct Fields(Vec<(String, Reply)>);
+
+impl Fields {
+    /// Nothing, of a reply that is no map.
+    pub(crate) fn of(reply: Reply) -> Fields {
+        let Reply::Map(pairs) = reply else { return Fields(Vec::new()) };
+        Fields(pairs.into_iter().map(|(name, value)| (text(&name), value)).collect())
+    }
+
+    fn get(&self, name: &str) -> Result<&Reply, Failure> {
+        let found = self.0.iter().find(|(known, _)| known == name);
+        found.map(|(_, value)| value).ok_or_else(|| format!("the node's answer has no `{name}`"))
+    }
+
+    pub(crate) fn text(&self, name: &str) -> Result<String, Failure> {
+        self.get(name).map(text)
+    }
+
+    pub(crate) fn number(&self, name: &str) -> Result<u64, Failure> {
+        let value = self.text(name)?;
+        value.parse().map_err(|_| format!("the node's `{name}` is no number: {value}"))
+    }
+
+    pub(crate) fn blob(&self, name: &str) -> Result<&[u8], Failure> {
+        match self.get(name)? {
+            Reply::Bulk(bytes) => Ok(bytes),
+            other => Err(format!("the node's `{name}` is no string: {other:?}")),
+        }
+    }
+}
+
+/// A reply in words.
+pub(crate) fn text(reply: &Reply) -> String {
+    let all = |items: &[Reply]| items.iter().map(text).collect::<Vec<_>>().join(" ");
+    match reply {
+        Reply::Simple(text) => text.to_string(),
+        Reply::Error(text) | Reply::Verbatim(text) | Reply::Double(text) => text.clone(),
+        Reply::Int(number) => number.to_string(),
+        Reply::Bulk(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+        Reply::Null | Reply::NullArray => "none".to_owned(),
+        Reply::Bool(value) => value.to_string(),
+        Reply::Array(items) | Reply::Set(items) => all(items),
+        Reply::Map(pairs) => {
+            let pairs = pairs.iter().map(|(k, v)| format!("{}={}", text(k), text(v)));
+            pairs.collect::<Vec<_>>().join(" ")
+        }
+    }
+}
+
 /// Longer than any request timeout that makes sense at a keyboard.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -56,6 +107,14 @@ impl Client {
         }
     }
 
+    /// The map that answers one command; a node's error is a failure with its text.
+    pub(crate) fn fields(&mut self, words: &[&[u8]]) -> Result<Fields, Failure> {
+        match self.answer(words)? {
+            Reply::Error(text) => Err(text),
+            reply => Ok(Fields::of(reply)),
+        }
+    }
+
     /// The answer to one command, be it an error; fails if there is none.
     pub(crate) fn answer(&mut self, words: &[&[u8]]) -> Result<Reply, Failure> {
         let address = self.address.clone();
@@ -65,7 +124,7 @@ impl Client {
         let mut bytes = Vec::new();
         args.encode_resp(&mut bytes);
         self.stream.write_all(&bytes).map_err(failed)?;
-        let mut buffer = [0; 4096];
+        let mut buffer = [0; 64 << 10];
         loop {
             match self.replies.next().map_err(|e| format!("{address}: {e}"))? {
                 Some(Incoming::Reply(reply)) => return Ok(reply),

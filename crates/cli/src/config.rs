@@ -2,6 +2,7 @@
 
 use crate::logging::{Format, Level};
 use crate::nodes;
+use node::contract::{self, Contract};
 use serde::de::{Deserializer, Error as _, Unexpected};
 use serde::{Deserialize, de};
 use std::fmt;
@@ -22,6 +23,7 @@ pub(crate) struct Config {
     pub(crate) peer: SocketAddr,
     pub(crate) http: Option<SocketAddr>,
     pub(crate) join: Vec<Member>,
+    pub(crate) default_contract: Option<Contract>,
     pub(crate) request_timeout: Duration,
     pub(crate) requirepass: Option<String>,
     pub(crate) max_value: usize,
@@ -84,6 +86,7 @@ struct File {
     http: Option<SocketAddr>,
     #[serde(default)]
     join: Vec<Spanned<Member>>,
+    default_contract: Option<Spanned<String>>,
     #[serde(default, deserialize_with = "span")]
     request_timeout: Option<Duration>,
     requirepass: Option<Spanned<String>>,
@@ -121,6 +124,10 @@ impl Config {
             let expected = "expected a password; leave the key out to have none".to_owned();
             return Err(source.at(password, expected));
         }
+        let default_contract = match read.default_contract {
+            Some(words) => Some(source.contract(&words, read.join.len())?),
+            None => None,
+        };
         let max_value = read.max_value.map_or(Ok(nodes::MAX_VALUE), usize::try_from);
         Ok(Config {
             cluster: cluster.into_inner(),
@@ -130,6 +137,7 @@ impl Config {
             peer,
             http: read.http,
             join: read.join.into_iter().map(Spanned::into_inner).collect(),
+            default_contract,
             request_timeout: read.request_timeout.unwrap_or(nodes::REQUEST_TIMEOUT),
             requirepass: read.requirepass.map(Spanned::into_inner),
             max_value: max_value.expect("a size is limited to what a usize holds"),
@@ -171,6 +179,14 @@ impl Source<'_> {
             key: Some(format!("`{key}`")),
             message: format!("the key is missing: expected {expected}"),
         })
+    }
+
+    /// A contract that this binary serves.
+    fn contract(&self, words: &Spanned<String>, members: usize) -> Result<Contract, ConfigError> {
+        let members = u16::try_from(members).unwrap_or(u16::MAX);
+        let contract = contract::parse(&[words.get_ref()], members)
+            .and_then(|contract| contract::built(&contract, members).map(|()| contract));
+        contract.map_err(|error| self.at(words, error.to_string()))
     }
 
     /// All founding members, each once, this node among them.

@@ -3,6 +3,7 @@
 use crate::args::Dev;
 use crate::logging::{self, Format, Level};
 use crate::{Failure, nodes, out};
+use node::contract;
 use server::{Addresses, Listeners, NodeHandle, NodeOptions, Peer};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -66,9 +67,14 @@ fn start(args: &Dev, dir: &Path) -> Result<Vec<NodeHandle>, Failure> {
     let peers: Vec<Peer> = each()
         .map(|(node, port)| Peer { node, address: address(port + 100).to_string() })
         .collect();
+    let default_contract = match &args.default_contract {
+        Some(words) => Some(contract::parse(&[words], args.nodes).map_err(|e| e.to_string())?),
+        None => None,
+    };
     let mut handles = Vec::new();
     for ((node, _), listeners) in each().zip(listeners) {
-        let config = nodes::config("dev", node, members.clone());
+        let mut config = nodes::config("dev", node, members.clone());
+        config.default_contract = default_contract.clone();
         let dir = dir.join(format!("node-{node}"));
         let options = NodeOptions::new(config, dir, peers.clone());
         match server::start(options, listeners) {

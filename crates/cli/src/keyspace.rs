@@ -1,7 +1,7 @@
 //! `atoll keyspace`: what a Redis client says as KEYSPACE, with answers for people.
 
 use crate::args::{Keyspace, KeyspaceVerb};
-use crate::client::Client;
+use crate::client::{Client, text};
 use crate::{Failure, out};
 use wire::resp::Reply;
 
@@ -41,24 +41,6 @@ fn rows(shown: &Reply) -> Vec<String> {
     };
     let width = pairs.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     pairs.iter().map(|(name, value)| format!("  {name:width$}  {value}")).collect()
-}
-
-fn text(reply: &Reply) -> String {
-    let all = |items: &[Reply]| items.iter().map(text).collect::<Vec<_>>().join(" ");
-    match reply {
-        Reply::Simple(text) | Reply::Error(text) | Reply::Verbatim(text) | Reply::Double(text) => {
-            text.clone()
-        }
-        Reply::Int(number) => number.to_string(),
-        Reply::Bulk(bytes) => String::from_utf8_lossy(bytes).into_owned(),
-        Reply::Null | Reply::NullArray => "none".to_owned(),
-        Reply::Bool(value) => value.to_string(),
-        Reply::Array(items) | Reply::Set(items) => all(items),
-        Reply::Map(pairs) => {
-            let pairs = pairs.iter().map(|(k, v)| format!("{}={}", text(k), text(v)));
-            pairs.collect::<Vec<_>>().join(" ")
-        }
-    }
 }
 
 #[cfg(test)]

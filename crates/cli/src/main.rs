@@ -7,19 +7,22 @@
 //! | `serve` | `atoll serve`: one node of a real cluster |
 //! | `config` | `node.toml`, and its errors |
 //! | `keyspace` | `atoll keyspace`: declare and show |
-//! | `bench` | `atoll bench`: load on a server, and a history of it |
+//! | `backup`, `restore` | `atoll backup`, `atoll restore`: a keyspace into a folder, and back |
+//! | `bench` | `atoll bench`: load on a server, latencies, or a history of it |
 //! | `check` | `atoll check`: the verdict on a recorded history |
 //! | `sim` | `atoll sim`: campaigns of simulated clusters |
 //! | `client` | a blocking RESP client of a few lines |
 //! | `nodes` | what `dev` and `serve` share: defaults, warnings, waiting for signals |
 //! | `logging` | structured logs on stderr |
 //! | `out` | text for people, on stdout |
+//! | `memory` | the allocator, and how long it keeps what is free |
 //! | `whole` | files that are there whole or not at all |
 //!
 //! Exit codes: 0 done, 1 failed, 2 the command line is wrong; `check` and `sim` have their own (`--help`).
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod args;
+mod backup;
 mod bench;
 mod check;
 mod client;
@@ -27,8 +30,10 @@ mod config;
 mod dev;
 mod keyspace;
 mod logging;
+mod memory;
 mod nodes;
 mod out;
+mod restore;
 mod serve;
 mod sim;
 mod whole;
@@ -37,20 +42,19 @@ use args::{Args, Command};
 use clap::Parser;
 use std::process::ExitCode;
 
-// Replies, records and messages are many small blocks, freed on the thread that made them.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// Why a command failed, as one text for people.
 pub(crate) type Failure = String;
 
 fn main() -> ExitCode {
     stop_at_a_failed_invariant();
+    memory::keep_what_is_free();
     let done = |()| ExitCode::SUCCESS;
     let result = match arguments().command {
         Command::Dev(args) => dev::run(&args).map(done),
         Command::Serve(args) => serve::run(&args).map(done),
         Command::Keyspace(args) => keyspace::run(&args).map(done),
+        Command::Backup(args) => backup::run(&args).map(done),
+        Command::Restore(args) => restore::run(&args).map(done),
         Command::Bench(args) => bench::run(&args).map(done),
         Command::Check(args) => return check::run(&args),
         Command::Sim(args) => sim::run(&args),

@@ -27,6 +27,7 @@ pub(crate) fn config(cluster: &str, node: NodeId, members: Vec<node::Member>) ->
         cluster: cluster.to_owned(),
         node,
         members,
+        default_contract: None,
         request_timeout: REQUEST_TIMEOUT,
         requirepass: None,
         max_value: MAX_VALUE,

@@ -10,7 +10,7 @@ mod progress;
 mod replay;
 mod shard;
 mod step;
-mod stopwatch;
+pub(crate) mod stopwatch;
 mod words;
 
 use crate::args::{Sim, SimVerb};

@@ -21,8 +21,14 @@ pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     Ok(())
 }
 
+/// What was renamed into a folder, or out of it, stays so if the power goes.
+pub(crate) fn sync_folder(dir: &Path) -> Result<(), Failure> {
+    let synced = std::fs::File::open(dir).and_then(|folder| folder.sync_all());
+    synced.map_err(|error| format!("{}: {error}", dir.display()))
+}
+
 /// A file that nobody knows of yet: a temporary one would be its owner's alone.
-fn named(dir: &Path) -> std::io::Result<tempfile::NamedTempFile> {
+pub(crate) fn named(dir: &Path) -> std::io::Result<tempfile::NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));

@@ -179,6 +179,11 @@ impl Db {
         Ok(())
     }
 
+    /// Whether any key can be due at `now_ms`.
+    pub(crate) fn any_due(&self, now_ms: u64) -> bool {
+        self.next_expiry().is_some_and(|at| at <= now_ms)
+    }
+
     /// Removes at most `limit` keys that are due at `now_ms`, in the order of expiry and key; answers how many.
     /// On disk, they are resident ([`Db::needs_of_expiry`]).
     pub fn expire_due(&mut self, now_ms: u64, limit: usize) -> usize {
@@ -256,7 +261,8 @@ impl Db {
         Some(old)
     }
 
-    pub(crate) fn clear(&mut self) {
+    /// Removes every key.
+    pub fn clear(&mut self) {
         self.table.clear();
         self.removals.iter_mut().for_each(|count| *count += 1);
         self.expiries.clear();
@@ -313,8 +319,13 @@ impl Db {
         digest.finish()
     }
 
+    /// What is stored under `key`, due or not.
+    pub fn entry(&self, key: &[u8]) -> Option<&Entry> {
+        self.get(key)
+    }
+
     /// Every stored entry, in the order of the table.
-    pub(crate) fn each(&self, mut visit: impl FnMut(&Bytes, &Entry)) {
+    pub fn each(&self, mut visit: impl FnMut(&Bytes, &Entry)) {
         let mut cursor = 0;
         loop {
             match self.table.scan(cursor, &mut visit) {

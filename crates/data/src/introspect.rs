@@ -56,7 +56,7 @@ fn categories(spec: &Spec) -> Vec<&'static str> {
 /// One entry of COMMAND and COMMAND INFO: ten elements since Redis 7.
 fn entry(spec: &'static Spec) -> Reply {
     let flags = words(spec.flags).filter(|flag| *flag != "dangerous").map(Reply::simple);
-    let categories = categories(spec).into_iter().map(|name| Reply::Simple(format!("@{name}")));
+    let categories = categories(spec).into_iter().map(|name| Reply::simple(format!("@{name}")));
     // The oldest form knows one range only: from the first key to the last of all specifications.
     let (first, last, step) = match spec.keys {
         [] => (0, 0, 0),

@@ -47,6 +47,7 @@ pub use entry::{Entry, Value};
 pub use glob::glob;
 pub use introspect::introspect;
 pub use needs::outline;
+pub use snapshot::entries;
 pub use spec::{
     Group, Keys, ReadFn, Run, Spec, WriteFn, arity_ok, command_keys, keys, lookup, table, unknown,
     wrong_arity,

@@ -48,6 +48,11 @@ impl Db {
         Lookup::Ready((out.len() > 2).then_some(out))
     }
 
+    /// A chunk without keys.
+    pub fn empty_chunk() -> Vec<u8> {
+        vec![KIND, VERSION]
+    }
+
     /// Drops the frozen view.
     pub fn thaw(&mut self) {
         self.table.thaw();
@@ -56,22 +61,43 @@ impl Db {
     /// Adds what a chunk holds to a fresh state. Damaged chunks are refused; what was added before the damage
     /// stays, so the state must then be thrown away.
     pub fn load_chunk(&mut self, chunk: &[u8]) -> Result<(), WireError> {
-        let mut from = Reader::new(chunk);
-        match (u8::decode(&mut from)?, u8::decode(&mut from)?) {
-            (KIND | SORTED, VERSION) => {}
-            (KIND | SORTED, version) => return Err(WireError::UnknownVersion("chunk", version)),
-            (kind, _) => return Err(WireError::UnknownKind("chunk", kind)),
-        }
-        while from.remaining() > 0 {
-            let key = Bytes::decode(&mut from)?;
-            let entry = Entry::decode(&mut from)?;
-            if entry.version == 0 || entry.created > entry.modified {
-                return Err(WireError::Invalid("history of an entry"));
-            }
-            if !self.append(key, entry) {
-                return Err(WireError::Invalid("key given twice"));
-            }
+        for read in entries(chunk)? {
+            let (key, entry) = read?;
+            self.load(key, entry)?;
         }
         Ok(())
     }
+
+    fn load(&mut self, key: Bytes, entry: Entry) -> Result<(), WireError> {
+        if self.append(key, entry) { Ok(()) } else { Err(WireError::Invalid("key given twice")) }
+    }
+
+    /// Adds a key of another log's state, as if it had been written at `index` of this one: its indexes name
+    /// entries that this log does not have, and a later write at an index below them would look like none. The
+    /// number of writes and the expiry stay.
+    pub fn adopt(&mut self, key: Bytes, entry: Entry, index: u64) -> Result<(), WireError> {
+        self.load(key, Entry { created: index, modified: index, ..entry })
+    }
+}
+
+/// The keys and entries of a chunk, each as it can be read: the first error is the last item of use.
+pub fn entries(
+    chunk: &[u8],
+) -> Result<impl Iterator<Item = Result<(Bytes, Entry), WireError>>, WireError> {
+    let mut from = Reader::new(chunk);
+    match (u8::decode(&mut from)?, u8::decode(&mut from)?) {
+        (KIND | SORTED, VERSION) => {}
+        (KIND | SORTED, version) => return Err(WireError::UnknownVersion("chunk", version)),
+        (kind, _) => return Err(WireError::UnknownKind("chunk", kind)),
+    }
+    Ok(core::iter::from_fn(move || (from.remaining() > 0).then(|| pair(&mut from))))
+}
+
+fn pair(from: &mut Reader<'_>) -> Result<(Bytes, Entry), WireError> {
+    let key = Bytes::decode(from)?;
+    let entry = Entry::decode(from)?;
+    if entry.version == 0 || entry.created > entry.modified {
+        return Err(WireError::Invalid("history of an entry"));
+    }
+    Ok((key, entry))
 }

@@ -122,6 +122,10 @@ impl<'a> Writer<'a> {
 
     /// Removes `key` if it is due, so that its history ends where its time did.
     pub(crate) fn purge(&mut self, key: &[u8]) {
+        // Asked of the index first: it is at hand, and mostly empty.
+        if !self.db.any_due(self.cx.now_ms) {
+            return;
+        }
         if self.db.get(key).is_some_and(|entry| entry.is_due(self.cx.now_ms)) {
             self.db.remove(key);
         }

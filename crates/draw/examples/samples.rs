@@ -19,6 +19,8 @@ fn main() -> io::Result<()> {
         write(&format!("cycle-{length}.html"), draw::cycle(&samples::ring(length)))?;
     }
     write("cycle-nasty.html", draw::cycle(&samples::nasty_cycle()))?;
+    write("report.html", draw::sheet(&samples::report("A minute with a fault")))?;
+    write("report-nasty.html", draw::sheet(&samples::report(samples::NASTY)))?;
     for count in [30, 3_000] {
         write(&format!("relations-{count}.json"), relations(count)?)?;
     }

@@ -1,6 +1,6 @@
 //! What a node hears from and says to the machine around it (`server`, or `swarm` in the simulator).
 
-use crate::contract::TableKind;
+use crate::contract::Contract;
 use stdx::{Duration, NodeId, Planted, WallClock};
 use storage::{Answer, Ask};
 use wire::resp::Args;
@@ -127,6 +127,9 @@ pub struct Config {
     pub node: NodeId,
     /// The founding members, this node included.
     pub members: Vec<Member>,
+    /// What `default` promises, if not the standard: decided when the cluster is founded, and part of its identity
+    /// from then on.
+    pub default_contract: Option<Contract>,
     /// How long a request may take before it is answered with an error.
     pub request_timeout: Duration,
     /// The password clients must give, if any.
@@ -143,7 +146,7 @@ pub struct Config {
     pub chunk_bytes: usize,
     /// About this share of all keys (parts, of) is not in memory until loaded: for the simulator.
     pub misses: (u64, u64),
-    /// How much memory tables take, and where they are.
+    /// How much memory tables take.
     pub tables: TablesConfig,
     /// The version shown by INFO and HELLO as `atoll_version`.
     pub version: &'static str,
@@ -153,7 +156,7 @@ pub struct Config {
     pub planted: Planted,
 }
 
-/// How much memory tables take, and where they are.
+/// How much memory tables take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TablesConfig {
     /// With more bytes of keys and entries in memory than this, the groups led here refuse writes that add to a
@@ -161,13 +164,23 @@ pub struct TablesConfig {
     pub memory: u64,
     /// How many bytes the tables on disk keep in memory, all together.
     pub cache: u64,
-    /// Where a new cluster has the keys of `default`: in memory, but for the simulator.
-    pub founding: TableKind,
 }
 
 impl Default for TablesConfig {
     fn default() -> TablesConfig {
-        TablesConfig { memory: 0, cache: 256 << 20, founding: TableKind::Memory }
+        TablesConfig { memory: 0, cache: 256 << 20 }
+    }
+}
+
+impl Config {
+    /// What a contract without words promises here.
+    pub(crate) fn standard_contract(&self) -> Contract {
+        Contract::standard(u16::try_from(self.members.len()).unwrap_or(u16::MAX))
+    }
+
+    /// The contract of `default`.
+    pub(crate) fn default_contract(&self) -> Contract {
+        self.default_contract.clone().unwrap_or_else(|| self.standard_contract())
     }
 }
 

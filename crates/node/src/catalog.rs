@@ -5,13 +5,13 @@
 //! catalog's leader then fences the prefix in every group (`declare.rs`), counts the keys that have it, and
 //! decides with `Activate` or `Refuse`.
 
-use crate::contract::{Contract, TableKind};
+use crate::contract::Contract;
 use crate::message::GroupId;
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
 use stdx::NodeId;
-use wire::{wire_enum, wire_struct};
+use wire::{Reader, Wire, WireError, wire_enum, wire_struct};
 
 /// At most this many keyspaces; each costs a group on three nodes.
 pub(crate) const MAX_KEYSPACES: usize = 256;
@@ -90,12 +90,26 @@ pub enum Change {
         /// Which declaration, and why.
         refusal: Refusal,
     },
+    /// As `Create`, for a keyspace that serves nobody until it is opened: it is to be restored from a backup.
+    CreateSealed {
+        /// Its name.
+        name: String,
+        /// What it promises.
+        contract: Contract,
+    },
+    /// Its group has the whole backup: serve it.
+    Open {
+        /// Its name.
+        name: String,
+    },
 }
 
 wire_enum!(Change, version 1 {
     1 => Create { name, contract },
     2 => Activate { name, epoch },
     3 => Refuse { name, refusal },
+    20 => CreateSealed { name, contract },
+    21 => Open { name },
 });
 
 /// The catalog's state, the same on every replica at the same index.
@@ -108,9 +122,33 @@ pub struct Catalog {
     refusals: BTreeMap<String, Refusal>,
     next_group: GroupId,
     next_replica: u64,
+    /// Keyspaces that wait for their backup. Not among the bytes below, which are those of the first release:
+    /// a snapshot writes it beside them if it is not empty.
+    sealed: BTreeSet<String>,
 }
 
-wire_struct!(Catalog { epoch, nodes, keyspaces, refusals, next_group, next_replica });
+impl Wire for Catalog {
+    fn encode(&self, out: &mut Vec<u8>) {
+        self.epoch.encode(out);
+        self.nodes.encode(out);
+        self.keyspaces.encode(out);
+        self.refusals.encode(out);
+        self.next_group.encode(out);
+        self.next_replica.encode(out);
+    }
+
+    fn decode(from: &mut Reader<'_>) -> Result<Catalog, WireError> {
+        Ok(Catalog {
+            epoch: Wire::decode(from)?,
+            nodes: Wire::decode(from)?,
+            keyspaces: Wire::decode(from)?,
+            refusals: Wire::decode(from)?,
+            next_group: Wire::decode(from)?,
+            next_replica: Wire::decode(from)?,
+            sealed: BTreeSet::new(),
+        })
+    }
+}
 
 /// What a change did, for the gateway that asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -126,8 +164,8 @@ pub enum Changed {
 }
 
 impl Catalog {
-    /// The catalog of a new cluster: `default` on the founding members.
-    pub fn founding(nodes: &[NodeId], table: TableKind) -> Catalog {
+    /// The catalog of a new cluster: `default` on the founding members, under its contract.
+    pub fn founding(nodes: &[NodeId], default: &Contract) -> Catalog {
         let mut catalog = Catalog {
             epoch: 1,
             nodes: nodes.to_vec(),
@@ -135,11 +173,10 @@ impl Catalog {
             refusals: BTreeMap::new(),
             next_group: DEFAULT_GROUP,
             next_replica: 1,
+            sealed: BTreeSet::new(),
         };
         catalog.nodes.sort_unstable();
-        let members = u16::try_from(nodes.len()).unwrap_or(u16::MAX);
-        let contract = Contract { table, ..Contract::standard(members) };
-        let default = catalog.place("default", contract, true);
+        let default = catalog.place("default", default.clone(), true);
         catalog.keyspaces.insert(default.name.clone(), default);
         catalog
     }
@@ -162,6 +199,17 @@ impl Catalog {
     pub fn change(&mut self, change: Change) -> Changed {
         match change {
             Change::Create { name, contract } => self.create(&name, contract),
+            Change::CreateSealed { name, contract } => {
+                let changed = self.create(&name, contract);
+                if matches!(changed, Changed::Announced(_)) {
+                    self.sealed.insert(name);
+                }
+                changed
+            }
+            Change::Open { name } => {
+                self.epoch += u64::from(self.sealed.remove(&name));
+                Changed::Decided
+            }
             Change::Activate { name, epoch } => {
                 if let Some(keyspace) = self.keyspaces.get_mut(&name)
                     && keyspace.epoch == epoch
@@ -202,6 +250,7 @@ impl Catalog {
             return; // Decided before, or a later declaration of the same name.
         }
         self.keyspaces.remove(&name);
+        self.sealed.remove(&name);
         self.epoch += 1;
         if self.refusals.len() >= MAX_REFUSALS {
             self.refusals.pop_first();
@@ -224,6 +273,19 @@ impl Catalog {
         self.keyspaces.values()
     }
 
+    /// Whether `name` waits for its backup: declared, but not served.
+    pub fn is_sealed(&self, name: &str) -> bool {
+        self.sealed.contains(name)
+    }
+
+    pub(crate) fn sealed_names(&self) -> Vec<String> {
+        self.sealed.iter().cloned().collect()
+    }
+
+    pub(crate) fn seal(&mut self, names: BTreeSet<String>) {
+        self.sealed = names;
+    }
+
     /// Why the last declaration of `name` was refused, if it was.
     pub fn refusal(&self, name: &str) -> Option<&Refusal> {
         self.refusals.get(name)
@@ -240,5 +302,9 @@ impl Catalog {
             assert!(keyspace.epoch <= self.epoch, "a keyspace of a later epoch");
             assert!(!keyspace.members.is_empty(), "a keyspace without members");
         }
+        assert!(
+            self.sealed.iter().all(|name| self.keyspaces.contains_key(name)),
+            "a seal on nothing"
+        );
     }
 }

@@ -43,6 +43,8 @@ pub struct Contract {
     pub partition_by: PartitionBy,
     /// TABLE: where the state lives.
     pub table: TableKind,
+    /// READS: how a leader knows that it still leads when it answers a read.
+    pub reads: Reads,
     /// SESSION: guarantees within one session, on top of the consistency.
     pub session: Session,
     /// STALENESS: how old a bounded read may be.
@@ -162,6 +164,19 @@ pub enum TableKind {
     Memory,
     /// On disk, for data larger than memory.
     Disk,
+}
+
+/// How a leader knows that it still leads when it answers a read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reads {
+    /// It asks a majority (ReadIndex).
+    #[default]
+    Index,
+    /// By a lease, which holds if no clock is further off than declared.
+    Lease {
+        /// What a node's monotonic clock gains or loses at most: parts of a million.
+        drift_ppm: u32,
+    },
 }
 
 /// A set of the four session guarantees (Terry et al. 1994).
@@ -287,10 +302,19 @@ impl Contract {
             partitions: 1,
             partition_by: PartitionBy::Modulo,
             table: TableKind::Memory,
+            reads: Reads::Index,
             session: Session::NONE,
             staleness: None,
             conflict: None,
             faults: Faults::Crash,
+        }
+    }
+
+    /// The bound on clocks that a leader's lease may rest on, if reads are by lease.
+    pub(crate) fn lease(&self) -> Option<raft::Drift> {
+        match self.reads {
+            Reads::Index => None,
+            Reads::Lease { drift_ppm } => Some(raft::Drift { ppm: drift_ppm }),
         }
     }
 
@@ -395,6 +419,8 @@ pub enum Clause {
     PartitionBy,
     /// TABLE.
     Table,
+    /// READS.
+    Reads,
     /// SESSION.
     Session,
     /// STALENESS.

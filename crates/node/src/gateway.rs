@@ -14,8 +14,10 @@
 //! | `client` | CLIENT |
 //! | `info` | INFO |
 //! | `multi` | MULTI, EXEC, WATCH |
+//! | `backup` | ATOLL BACKUP, ATOLL RESTORE |
 //! | `keyspace` | KEYSPACE, and how a declaration is carried through |
 
+mod backup;
 mod client;
 mod finish;
 mod info;
@@ -80,11 +82,15 @@ pub(crate) struct Conn {
     pub(crate) last: String,
     pub(crate) multi: Option<multi::Multi>,
     pub(crate) watches: Vec<multi::Watch>,
+    /// The backup it makes, until it closes: the group, and the name of the view there.
+    pub(crate) backup: Option<(GroupId, u64)>,
     pub(crate) queue: VecDeque<Args>,
     pub(crate) busy: Option<Busy>,
     /// The first queued command was checked against the newest catalog.
     pub(crate) fresh: bool,
     pub(crate) muted: Muted,
+    /// READONLY: replicas of this node answer its reads, having asked their leaders.
+    pub(crate) read_here: bool,
     pub(crate) timeout: Option<Duration>,
     /// The deadline of commands put back into the queue: it is theirs however often they are taken anew.
     pub(crate) requeued: Option<Instant>,
@@ -134,6 +140,11 @@ pub(crate) enum What {
         /// Replies of queued commands that need no group, by place.
         local: Vec<(usize, Reply)>,
     },
+    /// One part; its reply is the command's.
+    Relay {
+        /// Whether something may have been done without an answer.
+        write: bool,
+    },
     /// One command over several groups, each key by itself.
     Spread(Merge),
     /// WATCH: one part per group, a modify index per key.
@@ -177,6 +188,8 @@ pub(crate) struct Op {
     pub(crate) group: GroupId,
     pub(crate) owner: Owner,
     pub(crate) write: bool,
+    /// A read that the replica here may answer, if there is one: its first try.
+    pub(crate) here: bool,
     pub(crate) epoch: u64,
     pub(crate) operation: Operation,
     /// Whether a core may have appended it, or a message carrying it may still arrive somewhere.

@@ -116,6 +116,9 @@ impl Node {
         }
         if leading {
             group.elections += 1;
+        } else if group.view.as_ref().is_some_and(crate::snapshot::View::is_backup) {
+            group.view = None; // Its steps go to whoever leads now, and fail there.
+            group.machine.thaw();
         }
         let keyspace = group.info.keyspace.name.clone();
         let leader = leader.and_then(|replica| group.info.keyspace.node_of(replica));
@@ -148,7 +151,9 @@ impl Node {
         let Some(group) = self.groups.get_mut(&id) else { return Err(None) };
         let stamp = now.wall.max(group.machine.time());
         let tick = body.operation == Operation::Tick;
-        let payload = Bytes::from(wire::encode(&Proposal { stamp, seed, limit, body }));
+        let size = body.operation.bytes();
+        let proposal = Proposal { stamp, seed, limit, body };
+        let payload = Bytes::from(wire::encode_sized(&proposal, size));
         group.next_context += 1;
         let context = group.next_context;
         let before = self.said.len();
@@ -346,12 +351,13 @@ impl Node {
         }
     }
 
-    /// Someone asks for a linearizable read; answered once confirmed and applied.
+    /// Someone asks for a linearizable read; answered once confirmed and applied. A follower asks its leader if the
+    /// read is to be answered `here`, and refuses it otherwise.
     pub(crate) fn start_read(
         &mut self,
         now: Now,
         id: GroupId,
-        asker: Asker,
+        (asker, here): (Asker, bool),
         body: Body,
         out: &mut Effects<Node>,
     ) {
@@ -369,7 +375,12 @@ impl Node {
             self.run_read(now, id, context, out);
             return;
         }
-        self.drive(now, id, Input::Request(raft::Request::Read { context }), out);
+        let request = if here {
+            raft::Request::ReadHere { context }
+        } else {
+            raft::Request::Read { context }
+        };
+        self.drive(now, id, Input::Request(request), out);
     }
 
     fn read_ready(
@@ -421,6 +432,13 @@ impl Node {
         }
         let wall = *read.wall.get_or_insert(now.wall);
         let seed = *read.seed.get_or_insert(seed);
+        if let Operation::Export(export) = &read.body.operation {
+            let (asker, export) = (read.asker, export.clone());
+            group.reads.remove(&context);
+            let outcome = self.export(now, id, &export);
+            self.answer_read(now, id, asker, outcome, out);
+            return;
+        }
         match group.machine.read(wall, seed, &read.body) {
             Ok(outcome) => {
                 let read = group.reads.remove(&context).expect("just seen");

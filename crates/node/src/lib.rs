@@ -10,7 +10,8 @@
 //! | `state`, `step` | [`Node`] and all that can happen to it |
 //! | `group`, `groups` | a replica: consensus core, state machine, reads; how they are driven |
 //! | `snapshot` | written, sent, received; which records may go |
-//! | `machine` | the replicated state of a group |
+//! | `machine` | the replicated state of a group; as a snapshot |
+//! | `backup`, `restore`, `replay` | a keyspace given away in chunks and entries; filled from them; a state from them |
 //! | `proposal`, `session` | what is replicated; exactly once |
 //! | `catalog`, `contract` | which keyspaces there are and what they promise |
 //! | `gateway` | client connections and their requests |
@@ -26,6 +27,7 @@
 extern crate alloc;
 
 mod api;
+mod backup;
 mod catalog;
 pub mod contract;
 mod gateway;
@@ -36,6 +38,8 @@ mod message;
 mod open;
 mod proposal;
 mod recover;
+mod replay;
+mod restore;
 mod session;
 mod snapshot;
 mod state;
@@ -47,6 +51,7 @@ mod tests;
 pub use api::{
     Config, ConnId, Event, Member, Output, ReplicaStatus, Request, Status, TablesConfig,
 };
+pub use backup::{Export, Place};
 pub use catalog::{CATALOG_GROUP, Catalog, DEFAULT_GROUP, Keyspace};
 pub use group::Group;
 pub use machine::Machine;
@@ -54,6 +59,8 @@ pub use message::{Content, GroupId, Identity, Packet, Record, Replica};
 pub use open::{OpenError, Opened, open, start};
 pub use proposal::{Body, Item, Operation, Outcome, Proposal, Session};
 pub use recover::Start;
+pub use replay::{Replay, ReplayError, keys_in};
+pub use restore::{Load, Loading};
 pub use state::Node;
 
 /// The tag under which the log keeps records of the node itself.

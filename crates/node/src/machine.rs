@@ -5,14 +5,16 @@
 
 use crate::catalog::{Catalog, Changed};
 use crate::proposal::{Body, Item, Operation, Outcome, Proposal};
+use crate::restore::Loading;
 use crate::session::Sessions;
 use crate::tables::out_of_memory;
+
+mod header;
+
 use alloc::collections::BTreeMap;
 use data::{Context, Db, Unready};
 use stdx::{Bytes, Mutant, Planted, Prng, WallClock};
-use storage::Lookup;
 use wire::resp::{Args, Reply};
-use wire::{Reader, Wire, WireError, wire_enum};
 
 /// How many due keys one entry removes beyond those its own command touches.
 pub(crate) const EXPIRE_PER_ENTRY: usize = 16;
@@ -48,31 +50,10 @@ pub(crate) struct Keys {
     /// The keys.
     pub(crate) db: Db,
     /// Prefixes that belong to other keyspaces, and since which epoch.
-    fences: BTreeMap<String, u64>,
+    pub(crate) fences: BTreeMap<String, u64>,
+    /// The backup it was or is being restored from.
+    pub(crate) loading: Option<Loading>,
 }
-
-/// The first chunk of a snapshot: all but the keys.
-#[derive(Clone, Debug)]
-enum Header {
-    Catalog {
-        applied: u64,
-        time: WallClock,
-        sessions: Sessions,
-        catalog: Box<Catalog>,
-    },
-    Keyspace {
-        applied: u64,
-        time: WallClock,
-        sessions: Sessions,
-        fences: BTreeMap<String, u64>,
-        removals: Vec<u64>,
-    },
-}
-
-wire_enum!(Header, version 1 {
-    1 => Catalog { applied, time, sessions, catalog },
-    2 => Keyspace { applied, time, sessions, fences, removals },
-});
 
 /// Why a read cannot be answered yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,7 +69,7 @@ pub(crate) enum NotYet {
 impl Machine {
     /// The empty state of a keyspace.
     pub fn keyspace(db: Db, planted: Planted) -> Machine {
-        let keys = Keys { db, fences: BTreeMap::new() };
+        let keys = Keys { db, fences: BTreeMap::new(), loading: None };
         Machine::of(State::Keyspace(Box::new(keys)), planted)
     }
 
@@ -178,6 +159,14 @@ impl Machine {
         let (time, planted) = (self.time.millis(), self.planted);
         let mut cx = Context { now_ms: time, committed_ms: time, index, seed: proposal.seed };
         match (&mut self.state, &proposal.body.operation) {
+            (State::Keyspace(keys), Operation::Load(load)) => {
+                Outcome::Done(vec![keys.load(index, load, &mut self.time)])
+            }
+            (State::Keyspace(keys), Operation::Batch(items) | Operation::BatchFull(items))
+                if keys.is_partial(planted) =>
+            {
+                Outcome::Done(vec![crate::restore::partial(); items.len()])
+            }
             (State::Keyspace(keys), Operation::Batch(items) | Operation::BatchFull(items)) => {
                 let full = matches!(proposal.body.operation, Operation::BatchFull(_));
                 let mut replies = Replies::new(items.len(), &keys.db);
@@ -200,8 +189,7 @@ impl Machine {
                 Outcome::Done(vec![Reply::ok()])
             }
             (State::Keyspace(keys), Operation::Fence { name, epoch }) => {
-                let fence = keys.fences.entry(name.clone()).or_default();
-                *fence = (*fence).max(*epoch);
+                keys.fence(name, *epoch);
                 Outcome::Done(vec![Reply::ok()])
             }
             (State::Catalog(catalog), Operation::Catalog(change)) => {
@@ -258,6 +246,10 @@ impl Machine {
             State::Catalog(catalog) => return Ok(Outcome::Done(vec![Reply::int(catalog.epoch)])),
         };
         match &body.operation {
+            Operation::Batch(items) if keys.is_partial(self.planted) => {
+                Ok(Outcome::Done(vec![crate::restore::partial(); items.len()]))
+            }
+            Operation::Loaded => Ok(Outcome::Done(vec![keys.progress()])),
             Operation::Batch(items) => {
                 let mut replies = Replies::new(items.len(), &keys.db);
                 for item in items {
@@ -292,63 +284,6 @@ impl Machine {
         self.keys().and_then(|keys| keys.db.next_expiry())
     }
 
-    /// Freezes a consistent view and answers the snapshot's first chunk.
-    pub fn freeze(&mut self) -> Vec<u8> {
-        let sessions = if self.planted.is(Mutant::SnapshotWithoutSessions) {
-            Sessions::default()
-        } else {
-            self.sessions.clone()
-        };
-        let (applied, time) = (self.applied, self.time);
-        let header = match &mut self.state {
-            State::Catalog(catalog) => {
-                Header::Catalog { applied, time, sessions, catalog: catalog.clone() }
-            }
-            State::Keyspace(keys) => {
-                keys.db.freeze();
-                let (fences, removals) = (keys.fences.clone(), keys.db.removals().to_vec());
-                Header::Keyspace { applied, time, sessions, fences, removals }
-            }
-        };
-        wire::encode(&header)
-    }
-
-    /// The next chunk of the frozen view, `Ready(None)` once all was given ([`Db::chunk`]).
-    pub fn chunk(&mut self, max_bytes: usize) -> Lookup<Vec<u8>> {
-        self.keys_mut().map_or(Lookup::Ready(None), |keys| keys.db.chunk(max_bytes))
-    }
-
-    /// Drops the frozen view.
-    pub fn thaw(&mut self) {
-        if let Some(keys) = self.keys_mut() {
-            keys.db.thaw();
-        }
-    }
-
-    /// A state from a snapshot's first chunk, to be completed by [`Machine::load`]. `db` is empty.
-    pub fn stage(first: &[u8], db: Db, planted: Planted) -> Result<Machine, WireError> {
-        let mut reader = Reader::new(first);
-        Ok(match Header::decode(&mut reader)? {
-            Header::Catalog { applied, time, sessions, catalog } => {
-                Machine { applied, time, sessions, state: State::Catalog(catalog), planted }
-            }
-            Header::Keyspace { applied, time, sessions, fences, removals } => {
-                let mut db = db;
-                db.set_removals(removals)?;
-                let state = State::Keyspace(Box::new(Keys { db, fences }));
-                Machine { applied, time, sessions, state, planted }
-            }
-        })
-    }
-
-    /// Adds a later chunk of the same snapshot.
-    pub fn load(&mut self, chunk: &[u8]) -> Result<(), WireError> {
-        match &mut self.state {
-            State::Keyspace(keys) => keys.db.load_chunk(chunk),
-            State::Catalog(_) => Err(WireError::Trailing),
-        }
-    }
-
     /// Asserts what one state can see of itself.
     pub fn check(&self) {
         self.sessions.check();
@@ -366,8 +301,14 @@ impl Machine {
         digest.write_u64(self.time.0);
         digest.write(&wire::encode(&self.sessions));
         match &self.state {
-            State::Catalog(catalog) => digest.write(&wire::encode(&**catalog)),
-            State::Keyspace(keys) => digest.write_u64(keys.db.digest()),
+            State::Catalog(catalog) => {
+                digest.write(&wire::encode(&**catalog));
+                digest.write(&wire::encode(&catalog.sealed_names()));
+            }
+            State::Keyspace(keys) => {
+                digest.write_u64(keys.db.digest());
+                digest.write(&wire::encode(&keys.loading));
+            }
         }
         digest.finish()
     }
@@ -437,12 +378,13 @@ fn memorable(outcome: &Outcome) -> Outcome {
 }
 
 /// About how many bytes a reply takes.
-fn weight(reply: &Reply) -> usize {
+pub(crate) fn weight(reply: &Reply) -> usize {
     const FIXED: usize = 8;
     FIXED
         + match reply {
             Reply::Bulk(bytes) => bytes.len(),
-            Reply::Simple(text) | Reply::Error(text) => text.len(),
+            Reply::Simple(text) => text.len(),
+            Reply::Error(text) => text.len(),
             Reply::Array(replies) | Reply::Set(replies) => replies.iter().map(weight).sum(),
             Reply::Map(pairs) => pairs.iter().map(|(k, v)| weight(k) + weight(v)).sum(),
             Reply::Verbatim(text) | Reply::Double(text) => text.len(),

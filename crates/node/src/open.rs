@@ -62,10 +62,16 @@ impl fmt::Display for OpenError {
 
 impl std::error::Error for OpenError {}
 
-/// A digest of a cluster's name.
-pub(crate) fn cluster_digest(name: &str) -> u64 {
+/// A digest of what a cluster is founded with: its name, and the contract of `default` if that is not the standard.
+/// Each node begins its catalog by itself; so that they begin it alike, those that would not refuse each other, and
+/// their own folders.
+pub(crate) fn cluster_digest(config: &Config) -> u64 {
     let mut digest = Digest::default();
-    digest.write(name.as_bytes());
+    digest.write(config.cluster.as_bytes());
+    let contract = config.default_contract();
+    if contract != config.standard_contract() {
+        digest.write(&wire::encode(&contract));
+    }
     digest.finish()
 }
 
@@ -83,6 +89,12 @@ fn validate(config: &Config) -> Result<(), OpenError> {
     ids.dedup();
     if ids.len() != config.members.len() {
         return fail("two members have the same id".into());
+    }
+    let members = u16::try_from(ids.len()).unwrap_or(u16::MAX);
+    if let Some(contract) = &config.default_contract
+        && let Err(error) = crate::contract::built(contract, members)
+    {
+        return fail(format!("the contract of `default`: {error}"));
     }
     if ids.len() > 7 {
         return fail(format!("{} founding members: more than 7 are not built yet", ids.len()));
@@ -182,7 +194,7 @@ fn next_base(
     rng: &mut Prng,
     records: &[(Position, Record)],
 ) -> Result<Record, OpenError> {
-    let cluster = cluster_digest(&config.cluster);
+    let cluster = cluster_digest(config);
     let mut base: Option<Base> = None;
     for (_, record) in records {
         match record {
@@ -218,7 +230,8 @@ fn next_base(
     }
     if identity.cluster != cluster {
         return Err(OpenError::Foreign(format!(
-            "the folder belongs to another cluster than `{}`",
+            "the folder belongs to another cluster than `{}`, or to one founded with another contract of \
+             `default`",
             config.cluster
         )));
     }

@@ -4,7 +4,9 @@ use stdx::{Bytes, NodeId, WallClock};
 use wire::resp::{Args, Reply};
 use wire::{wire_enum, wire_struct};
 
+use crate::backup::Export;
 use crate::catalog::Change;
+use crate::restore::Load;
 
 /// One entry of a group's log. Executing it depends on nothing else but the state before it.
 #[derive(Clone, Debug, PartialEq)]
@@ -80,6 +82,23 @@ pub enum Operation {
     /// replicas may have unequal memory; and it is told in the log, since what a retry finds done must not be
     /// refused.
     BatchFull(Vec<Item>),
+    /// A piece of a backup, for a keyspace that is being restored.
+    Load(Load),
+    /// Read only: how far a keyspace has been restored.
+    Loaded,
+    /// Read only: a step of a backup. Answered by the leader's node, not by the state.
+    Export(Export),
+}
+
+impl Operation {
+    /// About how many bytes it takes in a proposal, a little more rather than less.
+    pub(crate) fn bytes(&self) -> usize {
+        const AROUND: usize = 128;
+        const EACH: usize = 16;
+        let Operation::Batch(items) = self else { return AROUND };
+        let all = items.iter().flat_map(Item::commands);
+        AROUND + all.map(|args| EACH + 4 * args.len() + args.bytes_len()).sum::<usize>()
+    }
 }
 
 wire_enum!(Operation, version 1 {
@@ -91,6 +110,9 @@ wire_enum!(Operation, version 1 {
     6 => Modified(keys),
     7 => Barrier,
     8 => BatchFull(items),
+    20 => Load(load),
+    21 => Loaded,
+    22 => Export(export),
 });
 
 /// One command of a batch, or one transaction.

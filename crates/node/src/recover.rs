@@ -210,7 +210,7 @@ impl Node {
 
     fn founding(&self) -> Catalog {
         let nodes: Vec<NodeId> = self.config.members.iter().map(|member| member.node).collect();
-        Catalog::founding(&nodes, self.config.tables.founding)
+        Catalog::founding(&nodes, &self.config.default_contract())
     }
 
     /// A table for a group without any keys.
@@ -228,6 +228,7 @@ impl Node {
             keep_bytes: usize::try_from(self.config.snapshot_bytes)
                 .map_or(16 << 20, |b| b.min(16 << 20)),
             max_append_bytes: self.config.chunk_bytes.min(1 << 20),
+            lease: info.keyspace.contract.lease(),
             planted: self.config.planted,
             ..raft::Config::new(info.replica, voters)
         }
@@ -290,7 +291,7 @@ fn empty_db(config: &Config, info: &Replica, serial: u64) -> Db {
 /// The replicas of a founding member: the catalog's and those of `default`.
 pub(crate) fn founding_replicas(config: &Config) -> Vec<Replica> {
     let nodes: Vec<NodeId> = config.members.iter().map(|member| member.node).collect();
-    let catalog = Catalog::founding(&nodes, config.tables.founding);
+    let catalog = Catalog::founding(&nodes, &config.default_contract());
     let own = Keyspace {
         name: "catalog".into(),
         group: CATALOG_GROUP,

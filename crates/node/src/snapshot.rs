@@ -36,6 +36,56 @@ enum Purpose {
     Write { first: Position },
     /// A follower, and raft's name for the transfer.
     Send { to: NodeId, transfer: u64 },
+    /// A backup, under its asker's name for it.
+    Backup { backup: u64 },
+}
+
+impl View {
+    /// Whether it was frozen for this backup.
+    pub(crate) fn serves(&self, backup: u64) -> bool {
+        self.purpose == Purpose::Backup { backup }
+    }
+
+    /// Whether it was frozen for any backup.
+    pub(crate) fn is_backup(&self) -> bool {
+        matches!(self.purpose, Purpose::Backup { .. })
+    }
+
+    /// The first chunk and the position, as long as nothing later was asked for.
+    pub(crate) fn first(&self) -> Option<(Bytes, &Mark)> {
+        let first = self.given.clone().filter(|_| self.seq == 1)?;
+        Some((first, &self.mark))
+    }
+
+    /// Whether the next chunk is on its way from the engine.
+    pub(crate) fn is_being_read(&self) -> bool {
+        matches!(self.next, Lookup::Missing(_))
+    }
+
+    /// Chunk `seq`, and whether it is the last: the next one, or the one given last once more.
+    pub(crate) fn give(
+        &mut self,
+        machine: &mut Machine,
+        seq: u64,
+        chunk_bytes: usize,
+    ) -> Option<(Bytes, bool)> {
+        if seq == self.seq
+            && let Lookup::Ready(Some(bytes)) = &self.next
+        {
+            self.bytes += bytes.len() as u64;
+            self.given = Some(bytes.clone());
+            self.seq += 1;
+            self.next = machine.next_chunk(chunk_bytes);
+        }
+        if let Lookup::Missing(_) = self.next {
+            self.wanted = Some(seq); // Whether it is the last is not known either.
+            return None;
+        }
+        if seq + 1 != self.seq {
+            return None; // Not a chunk that anyone in step could want.
+        }
+        Some((self.given.clone().expect("given before"), self.next == Lookup::Ready(None)))
+    }
 }
 
 /// A snapshot on its way in.
@@ -114,6 +164,11 @@ impl Node {
         let bytes = header.len() as u64;
         let given = Some(header);
         group.view = Some(View { mark, purpose, seq: 1, next, wanted: None, given, bytes });
+    }
+
+    /// Freezes a view for a backup.
+    pub(crate) fn freeze_for(&mut self, id: GroupId, backup: u64) {
+        self.freeze(id, Purpose::Backup { backup });
     }
 
     fn write_snapshot(&mut self, id: GroupId, out: &mut Effects<Node>) {
@@ -214,23 +269,8 @@ impl Node {
         }
         let group = self.groups.get_mut(&id).expect("its core just spoke");
         let view = group.view.as_mut().expect("just frozen");
-        if seq == view.seq
-            && let Lookup::Ready(Some(bytes)) = &view.next
-        {
-            view.bytes += bytes.len() as u64;
-            view.given = Some(bytes.clone());
-            view.seq += 1;
-            view.next = group.machine.next_chunk(chunk_bytes);
-        }
-        if let Lookup::Missing(_) = view.next {
-            view.wanted = Some(seq); // Whether it is the last is not known either.
-            return;
-        }
-        if seq + 1 != view.seq {
-            return; // Not a chunk that a follower in step could want.
-        }
-        let bytes = view.given.clone().expect("given before");
-        let (mark, last) = (view.mark.clone(), view.next == Lookup::Ready(None));
+        let Some((bytes, last)) = view.give(&mut group.machine, seq, chunk_bytes) else { return };
+        let mark = view.mark.clone();
         let request = raft::Request::Chunk { to, transfer, mark, seq, bytes, last };
         self.drive(now, id, Input::Request(request), out);
     }
@@ -248,7 +288,7 @@ impl Node {
             return;
         }
         match (view.wanted.take(), view.purpose) {
-            (None, _) => {}
+            (None, _) | (Some(_), Purpose::Backup { .. }) => {} // It asks again.
             (Some(_), Purpose::Write { .. }) => self.chunk_durable(now, id, out),
             (Some(seq), Purpose::Send { to, transfer }) => {
                 self.need_chunk(now, id, (to, transfer, seq), out);

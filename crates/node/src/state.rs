@@ -60,6 +60,8 @@ pub(crate) enum Timer {
     Retry,
     /// CLIENT PAUSE ends.
     Pause,
+    /// Nobody reads on in the view of a backup.
+    Backup(GroupId),
 }
 
 impl Node {

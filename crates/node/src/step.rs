@@ -31,7 +31,7 @@ impl Protocol for Node {
             Input::Request(Request::Open { conn, address }) => self.open(now, conn, address),
             Input::Request(Request::Commands { conn, commands }) => self.commands(conn, commands),
             Input::Request(Request::Written { conn }) => self.written(conn),
-            Input::Request(Request::Closed { conn }) => self.closed(conn),
+            Input::Request(Request::Closed { conn }) => self.closed(conn, out),
             Input::Request(Request::Table(answer)) => self.table_answered(now, answer, out),
             Input::Deadline => self.expired(now, out),
         }
@@ -73,7 +73,7 @@ impl Node {
             Content::Write { group, body } => self.forwarded_write(now, group, from, body, out),
             Content::Read { group, ticket, body } => {
                 let asker = Asker { node: from, life: packet.life, number: ticket };
-                self.start_read(now, group, asker, body, out);
+                self.start_read(now, group, (asker, false), body, out);
             }
             Content::Answer { group, number, life, outcome, .. } => {
                 let any = self.config.planted.is(Mutant::AnswerOfEarlierLife);
@@ -137,6 +137,7 @@ impl Node {
                 Timer::Request => self.deadlines(now),
                 Timer::Retry => self.retry(now, out),
                 Timer::Pause => self.unpause(),
+                Timer::Backup(group) => self.drop_view(group, None),
             }
             self.settle(now, out);
         }

@@ -8,14 +8,20 @@ use stdx::{Duration, Instant, NodeId, Now, Planted, Prng, WallClock};
 use storage::{Log, LogConfig};
 use wire::resp::Args;
 
+mod backup;
 mod golden;
 mod hostile;
 mod hostile_again;
+mod upgrades;
 
 struct Trio {
     nodes: Vec<(Host<Node>, Log<SimDisk>)>,
     mail: VecDeque<(NodeId, NodeId, Packet)>,
     replies: Vec<(usize, ConnId, String)>,
+    /// The newest reply's bytes.
+    raw: Vec<u8>,
+    /// A node that nothing comes from or gets to.
+    cut: Option<NodeId>,
     now: u64,
 }
 
@@ -32,6 +38,7 @@ fn config(node: u64) -> Config {
         heartbeat: Duration::from_millis(50),
         snapshot_bytes: 1 << 20,
         chunk_bytes: 4096,
+        default_contract: None,
         misses: (1, 3),
         tables: TablesConfig::default(),
         version: "test",
@@ -55,7 +62,8 @@ impl Trio {
                 (opened.host, opened.log)
             })
             .collect();
-        let mut trio = Trio { nodes, mail: VecDeque::new(), replies: Vec::new(), now: 1 };
+        let (mail, replies, raw) = Default::default();
+        let mut trio = Trio { nodes, mail, replies, raw, cut: None, now: 1 };
         for n in 0..3 {
             for conn in 1..=2 {
                 let address = format!("10.0.0.1:{conn}");
@@ -77,6 +85,9 @@ impl Trio {
         for (from, to, packet) in core::mem::take(&mut self.mail) {
             let bytes = wire::encode(&packet);
             let packet = wire::decode_all(&bytes).unwrap();
+            if from != to && [Some(from), Some(to)].contains(&self.cut) {
+                continue;
+            }
             self.nodes[to.0 as usize - 1].0.receive(from, packet);
         }
         for n in 0..3 {
@@ -97,6 +108,7 @@ impl Trio {
                     Action::Output(Output::Reply { conn, bytes, .. }) => {
                         let text = String::from_utf8_lossy(&bytes).replace("\r\n", " ");
                         self.replies.push((n, conn, text.trim_end().to_string()));
+                        self.raw = bytes;
                     }
                     Action::Output(_) => {}
                 }
@@ -109,6 +121,12 @@ impl Trio {
         let conn = ConnId(conn);
         let commands =
             lines.iter().map(|line| line.split(' ').map(str::as_bytes).collect::<Args>()).collect();
+        self.run_all(n, conn, commands)
+    }
+
+    /// The same, of any bytes.
+    fn run_all(&mut self, n: usize, conn: ConnId, commands: Vec<Args>) -> String {
+        let lines = commands.clone();
         self.replies.clear();
         self.ask(n, Request::Commands { conn, commands });
         for _ in 0..20_000 {
@@ -215,4 +233,62 @@ fn keys_expire_by_the_groups_time() {
         trio.turn();
     }
     assert_eq!(trio.run(1, 1, &["GET a", "GET b", "DBSIZE"]), "$-1 $1 1 :1");
+}
+
+#[test]
+fn a_follower_answers_reads_that_are_let_to_it() {
+    let mut trio = Trio::new();
+    assert_eq!(trio.run(0, 1, &["SET a 1", "SET due 1 PX 40"]), "+OK +OK");
+    for n in 0..3 {
+        let forwarded = trio.nodes[n].0.core().gateway.counters.forwarded;
+        assert_eq!(trio.run(n, 1, &["READONLY", "GET a", "MGET a b"]), "+OK $1 1 *2 $1 1 $-1");
+        let core = trio.nodes[n].0.core();
+        assert_eq!(core.gateway.counters.forwarded, forwarded, "node {n} asked another to read");
+        assert!(core.groups().all(|(_, group)| group.reads.is_empty()));
+    }
+    // What was written through any node is seen through any other, at once.
+    for round in 0..20 {
+        let set = format!("SET a {round}");
+        assert_eq!(trio.run(round % 3, 1, &[&set]), "+OK");
+        let seen = trio.run((round + 1) % 3, 1, &["GET a"]);
+        assert_eq!(seen, format!("${} {round}", round.to_string().len()));
+    }
+    // A key that is due is the leader's to remove.
+    for _ in 0..60 {
+        trio.turn();
+    }
+    assert_eq!(trio.run(1, 1, &["GET due"]), "$-1");
+    assert_eq!(trio.run(2, 1, &["READWRITE", "GET a"]), "+OK $2 19");
+}
+
+#[test]
+fn default_may_be_founded_with_leases() {
+    let contract = crate::contract::parse(&["READS lease DRIFT=500ppm"], 3).unwrap();
+    let leased = |n| Config { default_contract: Some(contract.clone()), ..config(n) };
+    let mut trio = Trio::with(256 << 10, leased);
+    assert_eq!(trio.run(0, 1, &["SET a 1"]), "+OK");
+    let shown = trio.run(1, 1, &["KEYSPACE SHOW default"]);
+    assert!(shown.contains("TABLE memory READS lease DRIFT=500ppm SESSION none"), "{shown}");
+    let leader = (0..3).find(|n| {
+        let group = trio.nodes[*n].0.core().group(crate::DEFAULT_GROUP);
+        group.is_some_and(|group| group.raft.is_leading())
+    });
+    let leader = leader.expect("somebody leads");
+    for _ in 0..200 {
+        trio.turn();
+    }
+    // The answer leaves with the turn in which the question came, and no message does.
+    let commands = vec![["GET", "a"].iter().map(|word| word.as_bytes()).collect::<Args>()];
+    trio.ask(leader, Request::Commands { conn: ConnId(1), commands });
+    let mut actions = VecDeque::new();
+    let wall = WallClock(1_000_000 + trio.now / 1_000);
+    let now = Now { mono: Instant(trio.now), wall, ..Now::default() };
+    trio.nodes[leader].0.turn(&mut || now, &mut actions);
+    assert!(actions.iter().any(|a| matches!(a, Action::Output(Output::Reply { .. }))));
+    assert!(!actions.iter().any(|action| matches!(action, Action::Send { .. })), "{actions:?}");
+    // Another contract is another cluster.
+    let digest = |config: &Config| crate::open::cluster_digest(config);
+    assert_ne!(digest(&config(1)), digest(&leased(1)));
+    let standard = Some(crate::contract::Contract::standard(3));
+    assert_eq!(digest(&config(1)), digest(&Config { default_contract: standard, ..config(1) }));
 }

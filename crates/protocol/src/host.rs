@@ -51,6 +51,8 @@ pub struct Host<P: Protocol> {
     /// Stamped effects in order of emission; stamps never decrease.
     held: VecDeque<(Position, Held<P>)>,
     staged: Batch,
+    /// A batch whose write is over: the next one takes its memory.
+    spare: Option<Batch>,
     /// The end of the write under way.
     writing: Option<Position>,
     durable: Position,
@@ -76,6 +78,7 @@ impl<P: Protocol> Host<P> {
             capacity,
             held: VecDeque::new(),
             staged: Batch::new(durable),
+            spare: None,
             writing: None,
             durable,
             stopped: false,
@@ -148,6 +151,13 @@ impl<P: Protocol> Host<P> {
         self.durable = position;
         self.let_go(actions);
         self.start_write(actions);
+    }
+
+    /// Gives back a batch whose write is over. Large ones are not kept: an idle node holds little.
+    pub fn reuse(&mut self, written: Batch) {
+        if written.bytes_len() <= BATCH_BYTES {
+            self.spare = Some(written);
+        }
     }
 
     /// The write under way failed: the node stops and nothing it holds ever leaves. Never retried, since
@@ -246,7 +256,8 @@ impl<P: Protocol> Host<P> {
         if self.writing.is_none() && !self.staged.is_empty() {
             let end = self.staged.end();
             self.writing = Some(end);
-            actions.push_back(Action::Write(core::mem::replace(&mut self.staged, Batch::new(end))));
+            let next = self.spare.take().map_or_else(|| Batch::new(end), |old| old.emptied(end));
+            actions.push_back(Action::Write(core::mem::replace(&mut self.staged, next)));
         }
     }
 }
@@ -280,6 +291,7 @@ where
             capacity: self.capacity,
             held: self.held.clone(),
             staged: self.staged.clone(),
+            spare: None,
             writing: self.writing,
             durable: self.durable,
             stopped: self.stopped,

@@ -9,7 +9,7 @@ use protocol::{Effects, Instant, Mutant, NodeId, quorum};
 impl Raft {
     /// Commits what a majority of voters holds on disk, if it is of this term. An entry of an earlier term on a
     /// majority can still be replaced (figure 8); it is committed by one of this term above it.
-    pub(crate) fn try_commit(&mut self, out: &mut Effects<Raft>) {
+    pub(crate) fn try_commit(&mut self, now: Instant, out: &mut Effects<Raft>) {
         let Role::Leader(leader) = &self.role else { return };
         let others = leader.followers.values().map(|p| p.matched);
         let mut matched: Vec<u64> = others.chain([leader.own]).collect();
@@ -25,7 +25,7 @@ impl Raft {
         for peer in self.peers() {
             self.tell_commit(peer, out);
         }
-        self.ask_round(out);
+        self.ask_round(now, out);
     }
 
     /// Moves the commit index forward and hands the entries over.

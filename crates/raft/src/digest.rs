@@ -13,6 +13,8 @@ impl Raft {
         for entry in self.log.entries() {
             into.write(&wire::encode(entry));
         }
+        self.rest.facts().hash(into);
+        self.questions.digest(into);
         match &self.role {
             Role::Follower { leader, incoming } => {
                 (0u8, leader.map(|id| names.of(id))).hash(into);
@@ -33,7 +35,7 @@ fn renamed(ids: &NodeSet, names: &Renaming) -> NodeSet {
 
 fn digest_leader(leader: &Leader, names: &Renaming, into: &mut Digest) {
     (3u8, leader.own, leader.noop, leader.transfers).hash(into);
-    (leader.reads.round, &leader.reads.waiting).hash(into);
+    (leader.reads.round, &leader.reads.waiting, leader.lease.facts()).hash(into);
     for (round, index, contexts) in &leader.reads.asked {
         (round, index, contexts).hash(into);
     }

@@ -1,14 +1,15 @@
 //! Leader election: sections 3.4, 3.6.1, 4.2.3 (disruptive servers) and 9.6 (pre-vote).
 
-use crate::state::{Flow, Leader, Progress, Reads, Role};
+use crate::lease::Lease;
+use crate::state::{Flow, Leader, Progress, Reader, Reads, Role};
 use crate::step::Handled;
 use crate::{Ignored, Kind, LogId, Message, Output, Raft, Record};
 use protocol::{Effects, Instant, Mutant, NodeId, NodeSet};
 
 impl Raft {
     /// Whether a leader was heard from within the shortest election timeout. Until then nobody else can be
-    /// needed, and who asks for votes was cut off or removed (section 4.2.3). A leader hears itself, and
-    /// stops leading by its own check of the quorum.
+    /// needed, and who asks for votes was cut off or removed (section 4.2.3); and a leader's lease rests on it
+    /// (`lease`). A leader hears itself, and stops leading by its own check of the quorum.
     pub(crate) fn leader_is_alive(&self, now: Instant) -> bool {
         self.is_leading() || self.heard.is_some_and(|at| now.since(at) < self.config.election.0)
     }
@@ -30,7 +31,9 @@ impl Raft {
         self.vote = None;
         self.save_hard(out);
         self.role = Role::Follower { leader: None, incoming: None };
-        self.heard = None;
+        if self.config.planted.is(Mutant::PromiseEndsWithTerm) {
+            self.heard = None;
+        }
         self.arm_election(now);
     }
 
@@ -47,7 +50,10 @@ impl Raft {
     fn give_up_leading(&mut self, out: &mut Effects<Raft>) {
         let Role::Leader(leader) = &mut self.role else { return };
         let asked = leader.reads.asked.drain(..).flat_map(|(_, _, contexts)| contexts);
-        for context in asked.chain(leader.reads.waiting.drain(..)) {
+        for reader in asked.chain(leader.reads.waiting.drain(..)) {
+            let Reader::Host(context) = reader else {
+                continue; // It will see that this replica leads no more.
+            };
             if self.config.planted.is(Mutant::ReadAfterStepDown) {
                 out.output_early(Output::ReadReady { context, index: self.commit });
                 continue;
@@ -201,9 +207,11 @@ impl Raft {
             own: 0,
             noop: next,
             reads: Reads::default(),
+            lease: Lease::default(),
             transfers: 0,
         });
         self.deadline = now + self.config.heartbeat;
+        self.active(now);
         self.append_own(Kind::Noop, out);
         self.feed_all(now, out);
     }

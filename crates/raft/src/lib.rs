@@ -11,6 +11,9 @@
 //! | 3.5 | replication, the follower: the consistency check | `follow` |
 //! | 3.6.2 | the commit rule | `commit` |
 //! | 6.2, 6.4 | check-quorum, reads without the log | `read` |
+//! | 6.4 | reads at followers | `follower_read` |
+//! | 6.4.1 | leases: reads that ask nobody | `lease` |
+//! | | groups without anything to do | `quiet` |
 //! | 5 | compaction and snapshots in chunks | `snapshot` |
 //! | 3.8 | what is on disk, and coming back from it | `recover` |
 //! | | the entries in memory | `log` |
@@ -28,9 +31,7 @@
 //! hints.
 //!
 //! Not here yet, and where it will go: membership change and learners (chapter 4: an entry kind, voters as a pair
-//! in [`Mark`], `quorum` over both), leadership transfer (3.10: a message and a request in `election`), leases
-//! (6.4.1: in `read`, from a declared drift bound), thousands of groups (one heartbeat per peer, quiescence: in
-//! the host of the groups, above this crate).
+//! in [`Mark`], `quorum` over both), leadership transfer (3.10: a message and a request in `election`).
 #![no_std]
 #![forbid(unsafe_code)]
 extern crate alloc;
@@ -41,8 +42,11 @@ mod commit;
 mod digest;
 mod election;
 mod follow;
+mod follower_read;
+mod lease;
 mod log;
 mod message;
+mod quiet;
 mod read;
 mod recover;
 mod replicate;
@@ -53,5 +57,6 @@ mod step;
 #[cfg(test)]
 mod tests;
 
+pub use lease::Drift;
 pub use message::{Config, Entry, Inflight, Kind, LogId, Mark, Message, Output, Record, Request};
 pub use state::{Ignored, Raft};

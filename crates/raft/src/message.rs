@@ -1,6 +1,7 @@
 //! Everything a core says and hears: one variant per arrow of the paper, requests and outputs at the host's
 //! side, and what must outlive a crash.
 
+use crate::Drift;
 use alloc::vec::Vec;
 use protocol::{NodeId, NodeSet};
 use stdx::{Bytes, Duration, Planted};
@@ -23,6 +24,8 @@ pub struct Config {
     pub max_inflight: Inflight,
     /// Bytes of entries kept in memory behind a snapshot mark, for followers that are a little slow.
     pub keep_bytes: usize,
+    /// Whether a leader may answer reads by a lease, and the bound on clocks that this rests on.
+    pub lease: Option<Drift>,
     /// At most this many reads wait for a leader's confirmation; more are refused.
     pub max_reads: usize,
     /// A named bug, for tests.
@@ -49,6 +52,7 @@ impl Config {
             max_append_bytes: 1 << 20,
             max_inflight: Inflight { messages: 16, bytes: 8 << 20 },
             keep_bytes: 16 << 20,
+            lease: None,
             max_reads: 65_536,
             planted: Planted::NONE,
         }
@@ -215,6 +219,36 @@ pub enum Message {
         /// The chunk expected next; 0 if the follower has lost the transfer and it must start over.
         next: u64,
     },
+    /// A follower asks up to where it must have applied for a linearizable read (section 6.4).
+    ReadIndex {
+        /// The follower's term.
+        term: u64,
+        /// Names the question; no life of the follower uses another's.
+        ticket: u64,
+    },
+    /// The answer: whatever was committed when the question was asked is at or below `index`.
+    ReadIndexReply {
+        /// The leader's term.
+        term: u64,
+        /// Which question.
+        ticket: u64,
+        /// What must be applied.
+        index: u64,
+    },
+    /// Nothing is to be done and nothing will be said until something is: the receiver needs no deadline.
+    Quiet {
+        /// The leader's term.
+        term: u64,
+        /// Where its log and the receiver's end; all of it is committed.
+        index: u64,
+    },
+    /// The follower has no deadline any more.
+    QuietAck {
+        /// The follower's term.
+        term: u64,
+        /// As told.
+        index: u64,
+    },
     /// To oneself: the entries up to `index` are durable here.
     Durable {
         /// The term in which they were appended.
@@ -243,6 +277,10 @@ wire_enum!(Message, version 1 {
     12 => ChunkAck { term, transfer, next },
     13 => Durable { term, index },
     14 => Voted { term },
+    40 => ReadIndex { term, ticket },
+    41 => ReadIndexReply { term, ticket, index },
+    42 => Quiet { term, index },
+    43 => QuietAck { term, index },
 });
 
 /// From the host.
@@ -257,6 +295,11 @@ pub enum Request {
     },
     /// A linearizable read (section 6.4). Answered by [`Output::ReadReady`] or [`Output::ReadRefused`].
     Read {
+        /// The host's name for it.
+        context: u64,
+    },
+    /// As [`Request::Read`], but a follower asks its leader and answers the read here.
+    ReadHere {
         /// The host's name for it.
         context: u64,
     },
@@ -286,6 +329,19 @@ pub enum Request {
     Installed {
         /// Where it reaches.
         mark: Mark,
+    },
+    /// A heartbeat is due, and all hosts of the group understand [`Message::Quiet`]: a leader without anything to do
+    /// says that instead.
+    GoQuiet,
+    /// The peer's node has been silent for the shortest election timeout, or was started again.
+    PeerDown {
+        /// The peer.
+        peer: NodeId,
+    },
+    /// The peer's node is heard again, or was started again.
+    PeerUp {
+        /// The peer.
+        peer: NodeId,
     },
     /// The host has lost its connection to a peer: what was in flight to it may be gone.
     Unreachable {
@@ -435,6 +491,10 @@ impl Message {
             | Message::Commit { term, .. }
             | Message::Chunk { term, .. }
             | Message::ChunkAck { term, .. }
+            | Message::ReadIndex { term, .. }
+            | Message::ReadIndexReply { term, .. }
+            | Message::Quiet { term, .. }
+            | Message::QuietAck { term, .. }
             | Message::Durable { term, .. }
             | Message::Voted { term } => *term,
         }

@@ -1,33 +1,67 @@
 //! Linearizable reads without the log (ReadIndex, section 6.4), and the heartbeats they ride on.
 
-use crate::state::{Flow, Role};
+use crate::state::{Flow, Reader, Role};
 use crate::step::Handled;
 use crate::{Ignored, Message, Output, Raft};
 use alloc::vec::Vec;
 use protocol::{Effects, Instant, Mutant, NodeId};
 
 impl Raft {
-    pub(crate) fn on_read(&mut self, context: u64, out: &mut Effects<Raft>) -> Handled {
-        let (commit, leader, limit) = (self.commit, self.leader(), self.config.max_reads);
+    pub(crate) fn on_read(
+        &mut self,
+        now: Instant,
+        context: u64,
+        out: &mut Effects<Raft>,
+    ) -> Handled {
+        if self.admit_read(now, Reader::Host(context), out) {
+            return Ok(());
+        }
+        // Early: a refusal promises nothing.
+        out.output_early(Output::ReadRefused { context, leader: self.leader() });
+        if self.is_leading() { Err(Ignored::TooMany) } else { Err(Ignored::WrongRole) }
+    }
+
+    /// Answers a read under the lease, or queues it for a round. False if this replica does not lead, or has too
+    /// many of them.
+    pub(crate) fn admit_read(
+        &mut self,
+        now: Instant,
+        reader: Reader,
+        out: &mut Effects<Raft>,
+    ) -> bool {
+        let (limit, commit) = (self.config.max_reads, self.commit);
+        let leased = self.commit_is_current() && self.lease_holds(now);
         let unproven = self.config.planted.is(Mutant::ReadWithoutQuorum);
-        let Role::Leader(state) = &mut self.role else {
-            // Early: a refusal promises nothing.
-            out.output_early(Output::ReadRefused { context, leader });
-            return Err(Ignored::WrongRole);
-        };
-        if unproven {
-            out.output_early(Output::ReadReady { context, index: commit });
-            return Ok(());
+        let stale = self.config.planted.is(Mutant::ReadRidesOnEarlierRound);
+        if self.is_leading() {
+            self.active(now);
         }
-        let asked: usize = state.reads.asked.iter().map(|(_, _, reads)| reads.len()).sum();
-        if asked + state.reads.waiting.len() >= limit {
-            // Early: a refusal promises nothing.
-            out.output_early(Output::ReadRefused { context, leader });
-            return Ok(());
+        let Ok(leader) = self.leader_mut() else { return false };
+        if leased || unproven {
+            self.answer_reader(reader, commit, out);
+            return true;
         }
-        state.reads.waiting.push(context);
-        self.ask_round(out);
-        Ok(())
+        let asked: usize = leader.reads.asked.iter().map(|(_, _, reads)| reads.len()).sum();
+        if asked + leader.reads.waiting.len() >= limit {
+            return false;
+        }
+        if stale && let Some((_, _, reads)) = leader.reads.asked.back_mut() {
+            reads.push(reader);
+            return true;
+        }
+        leader.reads.waiting.push(reader);
+        self.ask_round(now, out);
+        true
+    }
+
+    fn answer_reader(&self, reader: Reader, index: u64, out: &mut Effects<Raft>) {
+        // Early: committed state, confirmed by a quorum or by the lease; nothing here depends on this disk.
+        match reader {
+            Reader::Host(context) => out.output_early(Output::ReadReady { context, index }),
+            Reader::Follower(to, ticket) => {
+                out.send_early(to, Message::ReadIndexReply { term: self.term, ticket, index });
+            }
+        }
     }
 
     /// Whether the commit index is as new as any read may need: before an entry of this term is committed,
@@ -43,20 +77,21 @@ impl Raft {
 
     /// Starts a round for the reads that wait, unless one is under way: those that arrive meanwhile share the
     /// next.
-    pub(crate) fn ask_round(&mut self, out: &mut Effects<Raft>) {
+    pub(crate) fn ask_round(&mut self, now: Instant, out: &mut Effects<Raft>) {
         let current = self.commit_is_current();
         let Ok(leader) = self.leader_mut() else { return };
         if current && leader.reads.asked.is_empty() && !leader.reads.waiting.is_empty() {
-            self.heartbeat(out);
+            self.heartbeat(now, out);
         }
     }
 
     /// One round of heartbeats; reads that wait ride on it.
-    fn heartbeat(&mut self, out: &mut Effects<Raft>) {
+    pub(crate) fn heartbeat(&mut self, now: Instant, out: &mut Effects<Raft>) {
         let (term, commit, current) = (self.term, self.commit, self.commit_is_current());
-        let Ok(leader) = self.leader_mut() else { return };
+        let Role::Leader(leader) = &mut self.role else { return };
         leader.reads.round += 1;
         let round = leader.reads.round;
+        leader.lease.sent(round, now, &self.config);
         if current && !leader.reads.waiting.is_empty() {
             let reads = core::mem::take(&mut leader.reads.waiting);
             leader.reads.asked.push_back((round, commit, reads));
@@ -68,23 +103,25 @@ impl Raft {
             // Early: it says only that this replica led when it was sent, by a term that is durable.
             out.send_early(*peer, Message::Heartbeat { term, commit, round });
         }
-        self.confirm_reads(out);
+        self.confirm_reads(now, out);
     }
 
     /// Answers the reads whose round a majority has answered: no later leader can have been elected, and so
-    /// nothing committed elsewhere, before those answers were sent.
-    fn confirm_reads(&mut self, out: &mut Effects<Raft>) {
+    /// nothing committed elsewhere, before those answers were sent. The lease runs from that round, too.
+    fn confirm_reads(&mut self, now: Instant, out: &mut Effects<Raft>) {
         let majority = self.majority();
-        let Ok(leader) = self.leader_mut() else { return };
+        let Role::Leader(leader) = &mut self.role else { return };
         let others = leader.followers.values().map(|p| p.round);
         let mut rounds: Vec<u64> = others.chain([leader.reads.round]).collect();
         let confirmed = protocol::quorum::committed(&mut rounds);
         assert!(rounds.len() >= majority, "a round of fewer than a majority");
-        while leader.reads.asked.front().is_some_and(|(round, _, _)| *round <= confirmed) {
+        leader.lease.answered(confirmed, now, &self.config);
+        while let Role::Leader(leader) = &mut self.role
+            && leader.reads.asked.front().is_some_and(|(round, _, _)| *round <= confirmed)
+        {
             let (_, index, reads) = leader.reads.asked.pop_front().expect("looked at it");
-            for context in reads {
-                // Early: committed state, confirmed by a quorum; nothing here depends on this disk.
-                out.output_early(Output::ReadReady { context, index });
+            for reader in reads {
+                self.answer_reader(reader, index, out);
             }
         }
     }
@@ -99,6 +136,7 @@ impl Raft {
     ) -> Handled {
         self.follow(now, from)?;
         self.commit_to(commit, out);
+        self.ask_again(now, from, out);
         // Not early: it says that this replica is in the leader's term, which must be durable.
         out.send(from, Message::HeartbeatAck { term: self.term, round });
         Ok(())
@@ -131,8 +169,8 @@ impl Raft {
         }
         self.feed(from, now, out);
         self.resend_chunk(from, now, out);
-        self.confirm_reads(out);
-        self.ask_round(out);
+        self.confirm_reads(now, out);
+        self.ask_round(now, out);
         Ok(())
     }
 
@@ -143,6 +181,6 @@ impl Raft {
         }
         self.deadline = now + self.config.heartbeat;
         self.drop_dead_transfers(now, out);
-        self.heartbeat(out);
+        self.heartbeat(now, out);
     }
 }

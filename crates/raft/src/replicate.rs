@@ -42,6 +42,7 @@ impl Raft {
             out.output_early(Output::Refused { context, leader: self.leader() });
             return Err(Ignored::WrongRole);
         }
+        self.active(now);
         let index = self.append_own(Kind::Command(payload), out);
         // Early: it says where the entry stands, not that it will stay.
         out.output_early(Output::Appended { context, term: self.term, index });
@@ -69,7 +70,12 @@ impl Raft {
         self.kept.entries(at, first, last);
     }
 
-    pub(crate) fn on_durable(&mut self, index: u64, out: &mut Effects<Raft>) -> Handled {
+    pub(crate) fn on_durable(
+        &mut self,
+        now: Instant,
+        index: u64,
+        out: &mut Effects<Raft>,
+    ) -> Handled {
         let last = self.log.last().index;
         let leader = self.leader_mut()?;
         assert!(index <= last, "durable {index} > last {last} in the term that appended it");
@@ -77,7 +83,7 @@ impl Raft {
             return Err(Ignored::Duplicate);
         }
         leader.own = index;
-        self.try_commit(out);
+        self.try_commit(now, out);
         Ok(())
     }
 
@@ -138,7 +144,7 @@ impl Raft {
             // Early: only lets the host free memory.
             out.output_early(Output::TransferOver { to: from, transfer });
         }
-        self.try_commit(out);
+        self.try_commit(now, out);
         self.feed(from, now, out);
         self.tell_commit(from, out);
         Ok(())

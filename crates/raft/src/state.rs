@@ -1,11 +1,14 @@
 //! One replica: what it remembers, which role it plays, and what must always hold.
 
+use crate::follower_read::Questions;
+use crate::lease::Lease;
 use crate::log::Log;
+use crate::quiet::Rest;
 use crate::recover::Kept;
 use crate::{Config, LogId, Mark, Output};
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
-use protocol::{Effects, Instant, NodeId, NodeSet, Position, Prng, quorum};
+use protocol::{Effects, Instant, Mutant, NodeId, NodeSet, Position, Prng, quorum};
 use stdx::Bytes;
 
 /// A Raft replica.
@@ -23,8 +26,12 @@ pub struct Raft {
     pub(crate) role: Role,
     /// Election timeout, or the leader's next heartbeat.
     pub(crate) deadline: Instant,
-    /// When this follower last heard from the leader of its term; at first, when it was recovered.
+    /// When this replica last heard from a leader, of whatever term: it promised then to let nobody else lead for
+    /// the shortest election timeout, and an adopted term takes nothing back. At first, when it was recovered.
     pub(crate) heard: Option<Instant>,
+    pub(crate) rest: Rest,
+    /// Reads of this follower that ask its leader.
+    pub(crate) questions: Questions,
     pub(crate) prng: Prng,
     /// Where the records still needed stand in the node's log.
     pub(crate) kept: Kept,
@@ -70,6 +77,7 @@ pub(crate) struct Leader {
     /// The entry that opened its term: until it is committed, the commit index may be stale (section 6.4).
     pub(crate) noop: u64,
     pub(crate) reads: Reads,
+    pub(crate) lease: Lease,
     pub(crate) transfers: u64,
 }
 
@@ -120,9 +128,18 @@ pub(crate) struct Reads {
     /// The latest heartbeat round.
     pub(crate) round: u64,
     /// Not yet in any round.
-    pub(crate) waiting: Vec<u64>,
+    pub(crate) waiting: Vec<Reader>,
     /// In a round: its number, the commit index when it began, and who asked.
-    pub(crate) asked: VecDeque<(u64, u64, Vec<u64>)>,
+    pub(crate) asked: VecDeque<(u64, u64, Vec<Reader>)>,
+}
+
+/// Whom a leader's read is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Reader {
+    /// Its own host, by the host's name for it.
+    Host(u64),
+    /// A follower's question, by its ticket.
+    Follower(NodeId, u64),
 }
 
 /// Why an input changed nothing.
@@ -150,6 +167,10 @@ pub enum Ignored {
     ConflictsWithCommitted,
     /// A mark that is behind, ahead of what is committed, or not of this log.
     UselessMark,
+    /// It has something to do.
+    Busy,
+    /// No room for more; who asked will ask again.
+    TooMany,
     /// The deadline moved on.
     EarlyDeadline,
 }
@@ -168,6 +189,8 @@ impl core::fmt::Display for Ignored {
             Ignored::Malformed => "malformed",
             Ignored::ConflictsWithCommitted => "conflicts with a committed entry",
             Ignored::UselessMark => "useless mark",
+            Ignored::Busy => "busy",
+            Ignored::TooMany => "too many",
             Ignored::EarlyDeadline => "early deadline",
         })
     }
@@ -190,7 +213,9 @@ impl Raft {
             deadline: now,
             // A lease it helped to give before the crash may still run: it acts as if it had just heard.
             // Who never knew a term has helped nobody.
-            heard: (kept.term > 0).then_some(now),
+            heard: (kept.term > 0 && !config.planted.is(Mutant::ForgetPromise)).then_some(now),
+            rest: Rest::default(),
+            questions: Questions::new(&prng),
             prng,
             told: (kept.term, None, false),
             kept,
@@ -219,6 +244,14 @@ impl Raft {
     /// Whether this replica leads its term. Another may lead a later one already.
     pub fn is_leading(&self) -> bool {
         matches!(self.role, Role::Leader(_))
+    }
+
+    /// What a leader has; nothing if this replica does not lead.
+    pub(crate) fn leads(&self) -> Option<&Leader> {
+        match &self.role {
+            Role::Leader(leader) => Some(leader),
+            Role::Follower { .. } | Role::PreCandidate { .. } | Role::Candidate { .. } => None,
+        }
     }
 
     /// The index of the last entry in the log.
@@ -259,7 +292,8 @@ impl Raft {
     /// How many voters, itself included, this replica has heard from within the longest election timeout:
     /// a leader from its followers, a follower from its leader.
     pub fn quorum_heard(&self, now: Instant) -> usize {
-        let recent = |at: Instant| now.since(at) < self.config.election.1;
+        // While it is quiet, its host listens in its place.
+        let recent = |at: Instant| self.rest.quiet || now.since(at) < self.config.election.1;
         1 + match &self.role {
             Role::Leader(leader) => leader.followers.values().filter(|p| recent(p.heard)).count(),
             Role::Follower { leader: Some(_), .. } => usize::from(self.heard.is_some_and(recent)),
@@ -289,6 +323,7 @@ impl Raft {
 
     pub(crate) fn arm_election(&mut self, now: Instant) {
         let (from, to) = self.config.election;
+        self.rest.quiet = false;
         self.deadline = now + self.prng.span(from, to);
     }
 
@@ -299,6 +334,7 @@ impl Raft {
         let (term, leader, leading) = (self.term, self.leader(), self.is_leading());
         if self.told != (term, leader, leading) {
             self.told = (term, leader, leading);
+            self.refuse_questions(out);
             // Early: a hint that promises nothing.
             out.output_early(Output::Leader { term, leader, leading });
         }
@@ -332,6 +368,10 @@ impl Raft {
                 assert!(granted.len() < self.majority(), "it should lead");
             }
             Role::Leader(leader) => self.check_leader(leader, last),
+        }
+        if self.rest.quiet {
+            assert!(self.leader().is_some(), "quiet without a leader");
+            assert!(!self.is_leading() || self.commit == last.index, "quiet with work to do");
         }
         if self.steps.is_multiple_of(DEEP_EVERY) {
             self.log.check_deep();

@@ -30,6 +30,7 @@ impl Protocol for Raft {
 
     fn step(&mut self, now: Now, input: Input<Raft>, out: &mut Effects<Raft>) {
         let now = now.mono;
+        self.wake_for(now, &input, out);
         let handled = match input {
             Input::Message { from, message } => self.on_message(now, from, message, out),
             Input::Request(request) => self.on_request(now, request, out),
@@ -39,7 +40,7 @@ impl Protocol for Raft {
     }
 
     fn deadline(&self) -> Option<Instant> {
-        Some(self.deadline)
+        (!self.rest.quiet).then_some(self.deadline)
     }
 
     fn check(&self) {
@@ -55,12 +56,16 @@ impl Raft {
     fn on_request(&mut self, now: Instant, request: Request, out: &mut Effects<Raft>) -> Handled {
         match request {
             Request::Propose { context, payload } => self.on_propose(now, context, payload, out),
-            Request::Read { context } => self.on_read(context, out),
+            Request::Read { context } => self.on_read(now, context, out),
+            Request::ReadHere { context } => self.on_read_here(now, context, out),
             Request::Compact { mark } => self.on_compact(mark, out),
             Request::Chunk { to, transfer, mark, seq, bytes, last } => {
                 self.on_chunk_loaded(now, to, (transfer, seq), mark, (bytes, last), out)
             }
             Request::Installed { mark } => self.on_installed(mark, out),
+            Request::GoQuiet => self.on_go_quiet(now, out),
+            Request::PeerDown { peer } => self.on_peer_down(now, peer),
+            Request::PeerUp { .. } => self.on_peer_up(),
             Request::Unreachable { peer } => self.on_unreachable(peer),
         }
     }
@@ -98,7 +103,13 @@ impl Raft {
             Message::ChunkAck { transfer, next, .. } => {
                 self.on_chunk_ack(now, from, transfer, next, out)
             }
-            Message::Durable { index, .. } => self.on_durable(index, out),
+            Message::ReadIndex { ticket, .. } => self.on_read_index(now, from, ticket, out),
+            Message::ReadIndexReply { ticket, index, .. } => {
+                self.on_read_index_reply(now, from, ticket, index, out)
+            }
+            Message::Quiet { index, .. } => self.on_quiet(now, from, index, out),
+            Message::QuietAck { index, .. } => self.on_quiet_ack(now, from, index),
+            Message::Durable { index, .. } => self.on_durable(now, index, out),
             Message::Voted { .. } => self.on_voted(now, out),
         }
     }
@@ -153,6 +164,7 @@ impl Raft {
             Message::Append { .. }
             | Message::Heartbeat { .. }
             | Message::Commit { .. }
+            | Message::Quiet { .. }
             | Message::Chunk { .. } => {
                 let hint = crate::LogId::default();
                 out.send(from, Message::AppendReject { term, prev: 0, hint });
@@ -163,6 +175,9 @@ impl Raft {
             | Message::AppendReject { .. }
             | Message::HeartbeatAck { .. }
             | Message::ChunkAck { .. }
+            | Message::ReadIndex { .. }
+            | Message::ReadIndexReply { .. }
+            | Message::QuietAck { .. }
             | Message::Durable { .. }
             | Message::Voted { .. } => {}
         }
@@ -170,7 +185,7 @@ impl Raft {
     }
 
     fn on_deadline(&mut self, now: Instant, out: &mut Effects<Raft>) -> Handled {
-        if now < self.deadline {
+        if now < self.deadline || self.rest.quiet {
             return Err(Ignored::EarlyDeadline);
         }
         match self.role {

@@ -2,6 +2,7 @@
 
 mod golden;
 mod language;
+mod leases;
 mod mutants;
 mod scripts;
 mod units;

@@ -20,13 +20,26 @@ const MAX_OUTBOX: usize = 128 << 20;
 const KEEP: usize = 4 << 10;
 
 /// Bytes on their way into a socket that may take less than is offered.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Outbox {
     bytes: Vec<u8>,
     written: usize,
+    /// Once empty, no more memory than this is kept.
+    keep: usize,
+}
+
+impl Default for Outbox {
+    fn default() -> Outbox {
+        Outbox::keeping(KEEP)
+    }
 }
 
 impl Outbox {
+    /// An outbox that keeps at most `keep` bytes of memory once it is empty.
+    pub(crate) fn keeping(keep: usize) -> Outbox {
+        Outbox { bytes: Vec::new(), written: 0, keep }
+    }
+
     /// How many bytes wait.
     pub(crate) fn len(&self) -> usize {
         self.bytes.len() - self.written
@@ -48,7 +61,7 @@ impl Outbox {
 
     /// Forgets everything, including half-written frames.
     pub(crate) fn clear(&mut self) {
-        *self = Outbox::default();
+        *self = Outbox::keeping(self.keep);
     }
 
     /// Offers everything to `socket` with one system call; true if nothing is left.
@@ -65,7 +78,7 @@ impl Outbox {
         assert!(self.written <= self.bytes.len(), "a socket took more than was offered");
         if self.written == self.bytes.len() {
             self.written = 0;
-            if self.bytes.capacity() > KEEP {
+            if self.bytes.capacity() > self.keep {
                 self.bytes = Vec::new();
             } else {
                 self.bytes.clear();

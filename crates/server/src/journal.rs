@@ -48,8 +48,8 @@ impl<D: Disk + Send + 'static> Journal for Log<D> {
 /// The shard's end.
 pub(crate) struct LogThread {
     jobs: mpsc::Sender<Job>,
-    /// The position up to which the log is durable, or why it will never be.
-    pub(crate) answers: wakes::UnboundedReceiver<Result<Position, String>>,
+    /// The batch that is durable now, or why it will never be.
+    pub(crate) answers: wakes::UnboundedReceiver<Result<Batch, String>>,
     thread: JoinHandle<()>,
 }
 
@@ -83,7 +83,7 @@ impl LogThread {
 fn run<J: Journal>(
     mut log: J,
     inbox: &mpsc::Receiver<Job>,
-    answer: &wakes::UnboundedSender<Result<Position, String>>,
+    answer: &wakes::UnboundedSender<Result<Batch, String>>,
     metrics: &LogMetrics,
 ) {
     let mut more = true;
@@ -111,8 +111,9 @@ fn run<J: Journal>(
             log.release(before);
         }
         let started = Instant::now();
-        let written = log.write(&job.batch).map(|()| job.batch.end());
+        let written = log.write(&job.batch);
         metrics.wrote(started.elapsed(), job.batch.bytes_len());
+        let written = written.map(|()| job.batch);
         let failed = written.is_err();
         if answer.send(written).is_err() || failed {
             return;

@@ -13,6 +13,9 @@ use wire::Wire;
 /// memory should pay for, and the protocols stand loss.
 const MAX_WAITING: usize = 64 << 20;
 
+/// Memory for what one turn says is kept: a node has few peers, and says the next as soon.
+const KEEP: usize = 1 << 20;
+
 /// The sending side of the link to one peer. While it is down, messages are dropped: by the time it is up
 /// again the protocol has said what still matters anew.
 #[derive(Debug)]
@@ -34,7 +37,7 @@ impl Outbound {
             node,
             changed: Notify::new(),
             socket: RefCell::default(),
-            outbox: RefCell::default(),
+            outbox: RefCell::new(Outbox::keeping(KEEP)),
             dirty: Cell::new(false),
             broken: Cell::new(false),
             dropped: Cell::new(0),

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use stdx::{Duration, NodeId, Now, Position};
 use storage::Answer;
 use tokio::sync::Notify;
+use wire::Batch;
 
 /// A core that this machine can serve: [`node::Node`], or a small one in tests.
 pub(crate) trait Served: Protocol<Request = Request, Output = Output> + 'static {
@@ -244,10 +245,13 @@ impl<P: Served> Turns<P> {
         }
     }
 
-    fn synced(&mut self, answer: Result<Position, String>) {
+    fn synced(&mut self, answer: Result<Batch, String>) {
         let mut host = self.shard.host.borrow_mut();
         match answer {
-            Ok(position) => host.synced(position, &mut self.actions),
+            Ok(batch) => {
+                host.synced(batch.end(), &mut self.actions);
+                host.reuse(batch);
+            }
             Err(reason) => {
                 host.sync_failed();
                 fatal(&reason);

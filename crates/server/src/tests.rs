@@ -36,6 +36,7 @@ fn options(cluster: &str, node: u64, dir: &Path, peers: Vec<Peer>) -> NodeOption
         heartbeat: Duration::ZERO,
         snapshot_bytes: 0,
         chunk_bytes: 0,
+        default_contract: None,
         misses: (0, 1),
         tables: ::node::TablesConfig::default(),
         version: "0",

@@ -21,6 +21,24 @@ pub enum Mutant {
     TruncateCommitted,
     /// raft: a leader counts an acknowledgement of an earlier term.
     CountStaleAck,
+    /// raft: a lease is judged by the time of the newest round, whatever time has passed since.
+    LeaseAcrossPause,
+    /// raft: a lease runs from when a round was answered, not from when it was sent.
+    LeaseFromAnswer,
+    /// raft: a lease lasts as long as followers promise, as if all clocks ran alike.
+    LeaseIgnoresDrift,
+    /// raft: a lease goes on although another was let to stand before its time.
+    LeaseKeptInTransfer,
+    /// raft: a follower that adopts a term forgets that it has just promised its leader some time.
+    PromiseEndsWithTerm,
+    /// raft: a replica that starts again does not act as if it had just heard a leader.
+    ForgetPromise,
+    /// raft: a read is confirmed by a round that began before it.
+    ReadRidesOnEarlierRound,
+    /// raft: a follower takes the answer to another of its questions for this one's.
+    AnswerToAnotherRead,
+    /// raft: a quiet follower is not woken when its leader's node is silent or in a new life.
+    PeerDownUnheard,
     /// host: a batch that persisted nothing does not wait for the sync of the batch before it.
     OvertakeSync,
     /// host: `now` is the time from before the batch was taken.
@@ -49,6 +67,16 @@ pub enum Mutant {
     SameLife,
     /// node: a start does not read the last record of its log.
     ForgetLastRecord,
+    /// node: a chunk of a backup shows its keys as they are now.
+    BackupTorn,
+    /// node: a backup ends with its first chunk of keys.
+    BackupEndsEarly,
+    /// node: entries added to a backup begin one too late.
+    BackupSkipsEntry,
+    /// node: a keyspace is served while it is being restored.
+    ServePartial,
+    /// cli: a chunk of a backup is taken for whole whatever its checksum.
+    BackupUnchecked,
     /// storage: recovery counts the records of a batch that is not whole.
     CountTorn,
     /// storage: what only the page cache holds after a kill is not written again.

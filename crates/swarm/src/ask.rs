@@ -104,6 +104,11 @@ impl Run<'_> {
         if commands.iter().any(|command| command.is(0, "EXEC") || command.is(0, "UNWATCH")) {
             it.watched = Watched::No;
         }
+        let link = it.link.as_mut().expect("a connection to ask on");
+        if !std::mem::replace(&mut link.greeted, true) && self.setup.read_here && it.number % 2 == 1
+        {
+            asked.insert(0, Asked { args: args(&[b"READONLY"]), meaning: Meaning::Nothing });
+        }
         if std::mem::replace(&mut it.selected, db) != db {
             let select = args(&[b"SELECT", db.to_string().as_bytes()]);
             asked.insert(0, Asked { args: select, meaning: Meaning::Nothing });

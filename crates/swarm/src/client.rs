@@ -51,6 +51,8 @@ pub(crate) struct Link {
     requests: Parser,
     replies: ReplyParser,
     pub(crate) pending: VecDeque<Pending>,
+    /// Whether it has said what it says first.
+    pub(crate) greeted: bool,
 }
 
 /// A command without its reply.
@@ -69,6 +71,7 @@ impl Link {
             requests: Parser::new(Limits::default()),
             replies: ReplyParser::new(),
             pending: VecDeque::new(),
+            greeted: false,
         }
     }
 

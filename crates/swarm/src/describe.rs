@@ -75,7 +75,8 @@ fn became(outcome: &Outcome) -> String {
 /// A reply as redis-cli would print it, on one line.
 pub(crate) fn reply(reply: &Reply) -> String {
     match reply {
-        Reply::Simple(text) | Reply::Error(text) => short(text.clone()),
+        Reply::Simple(text) => short(text.to_string()),
+        Reply::Error(text) => short(text.clone()),
         Reply::Int(number) => number.to_string(),
         Reply::Bulk(bytes) => short(format!("\"{}\"", bytes.escape_ascii())),
         Reply::Null | Reply::NullArray => "nil".into(),

@@ -59,6 +59,6 @@ pub use pace::Pace;
 pub use plan::{Plan, Request};
 pub use report::{Counters, REQUIRED, Report, Verdict};
 pub use run::{run_plan, run_plan_telling, run_seed, running};
-pub use setup::{Options, Profile, Setup, Workload};
+pub use setup::{Options, Profile, Setup, Workload, leased, on_disk};
 pub use shrink::{Shrunk, shrink};
 pub use story::story;

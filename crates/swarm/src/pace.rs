@@ -39,6 +39,7 @@ impl Pace {
             segment_bytes: 1 << 16,
             length: if steady { ms(60_000) } else { ms(5_000) },
             witness: options.witness,
+            read_here: false,
         };
         Draw {
             setup,
@@ -68,6 +69,7 @@ fn node_config(world: &WorldConfig) -> Config {
         heartbeat: ms(50),
         snapshot_bytes: 16 << 10,
         chunk_bytes: 4 << 10,
+        default_contract: None,
         misses: (0, 1),
         tables: node::TablesConfig::default(),
         version: "swarm",

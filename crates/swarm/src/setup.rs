@@ -1,7 +1,7 @@
 //! The configuration of a run: drawn from the seed, the faults as well as the cluster and its clients.
 
 use crate::pace::Pace;
-use node::contract::TableKind;
+use node::contract::{Contract, Reads, TableKind};
 use node::{Config, Member, TablesConfig};
 use sim::{NemesisConfig, Ntp, Spread, WorldConfig};
 use stdx::{Duration, NodeId, Planted, Prng, WallClock};
@@ -27,11 +27,13 @@ pub enum Profile {
     Mixed,
     /// Disks that are slow, full, or fail to sync; crashes.
     Disks,
+    /// Reads by lease beside clocks that run apart: leaders that pause or are cut off, in one direction or both.
+    Leases,
 }
 
 impl Profile {
     /// All but the calm one.
-    pub const FAULTY: [Profile; 8] = [
+    pub const FAULTY: [Profile; 9] = [
         Profile::Rough,
         Profile::Crashes,
         Profile::Partitions,
@@ -40,12 +42,14 @@ impl Profile {
         Profile::Churn,
         Profile::Mixed,
         Profile::Disks,
+        Profile::Leases,
     ];
 
     /// How often it is drawn: what finds more bugs, more often.
     fn weight(self) -> u64 {
         match self {
-            Profile::Calm => 0,
+            // Drawn apart from the others.
+            Profile::Calm | Profile::Leases => 0,
             Profile::Rough | Profile::Clocks => 1,
             Profile::Partitions => 2,
             Profile::Mixed => 3,
@@ -120,6 +124,8 @@ pub struct Options {
     pub workload: Option<Workload>,
     /// Not drawn, but this.
     pub profile: Option<Profile>,
+    /// Whether reads of `default` are by lease; not drawn, but this.
+    pub leases: Option<bool>,
     /// Neither cluster nor load is drawn, but this.
     pub pace: Option<Pace>,
     /// Whether the onlooker compares each applied entry with what is durable on a majority. Off where a planted
@@ -136,6 +142,7 @@ impl Default for Options {
             faults: true,
             workload: None,
             profile: None,
+            leases: None,
             pace: None,
             witness: true,
             story: 0,
@@ -160,6 +167,8 @@ pub struct Setup {
     pub length: Duration,
     /// [`Options::witness`].
     pub witness: bool,
+    /// Whether every second client sends READONLY first: replicas of its node answer what it reads.
+    pub read_here: bool,
 }
 
 /// What a plan is made from.
@@ -191,6 +200,8 @@ impl Draw {
         // What came later is drawn apart, so that it does not shift what was there.
         let mix = &mut Prng::new(seed).fork(103);
         let drawn = weighted(&Profile::FAULTY, Profile::weight, prng);
+        let reads = &mut Prng::new(seed).fork(104);
+        let drawn = if reads.chance(1, 16) { Profile::Leases } else { drawn };
         let profile = options.profile.unwrap_or(drawn);
         let profile = if options.faults { profile } else { Profile::Calm };
         let drawn = weighted(&Workload::ALL, Workload::weight, prng);
@@ -201,7 +212,7 @@ impl Draw {
             let (poll, error) = (ms(mix.range(50, 1_000)), ms(mix.range(1, 100)));
             world.clock.ntp = Some(Ntp { poll, error });
         }
-        let setup = Setup {
+        let mut setup = Setup {
             profile,
             workload,
             node: node_config(profile, world.nodes, options.planted, prng),
@@ -209,7 +220,15 @@ impl Draw {
             segment_bytes: 1 << prng.range(14, 18),
             length,
             witness: options.witness,
+            read_here: reads.chance(1, 3),
         };
+        let leases = reads.chance(1, 3) || profile == Profile::Leases;
+        if options.leases.unwrap_or(leases) {
+            setup.node.default_contract = Some(leased(&setup.world));
+        }
+        if setup.node.tables != TablesConfig::default() {
+            setup.node.default_contract = Some(on_disk(setup.node.default_contract, &setup.world));
+        }
         let nemesis = nemesis(profile, workload, prng).map(|faults| mixed(profile, faults, mix));
         // Among few requests each finds a node that has slept, and keys that nobody has overwritten.
         let sparse = profile == Profile::Clocks && workload == Workload::Expiry;
@@ -239,6 +258,20 @@ impl Setup {
     }
 }
 
+/// Reads by lease, with the bound that the clocks of this world keep to, and no slack.
+pub fn leased(world: &WorldConfig) -> Contract {
+    let drift_ppm = u32::try_from(world.clock.drift_ppm.max(1)).unwrap_or(u32::MAX);
+    let members = u16::try_from(world.nodes).unwrap_or(u16::MAX);
+    Contract { reads: Reads::Lease { drift_ppm }, ..Contract::standard(members) }
+}
+
+/// The contract of `default` in clusters whose keys are on disk.
+pub fn on_disk(contract: Option<Contract>, world: &WorldConfig) -> Contract {
+    let members = u16::try_from(world.nodes).unwrap_or(u16::MAX);
+    let contract = contract.unwrap_or_else(|| Contract::standard(members));
+    Contract { table: TableKind::Disk, ..contract }
+}
+
 fn world(profile: Profile, workload: Workload, planted: Planted, prng: &mut Prng) -> WorldConfig {
     let rough = WorldConfig::rough(prng);
     let bad = match profile {
@@ -251,6 +284,10 @@ fn world(profile: Profile, workload: Workload, planted: Planted, prng: &mut Prng
     config.planted = planted;
     if profile == Profile::Clocks {
         config.clock.drift_ppm = prng.below(20_000);
+    }
+    if profile == Profile::Leases {
+        config.clock.drift_ppm = *prng.pick(&[100, 20_000, 100_000]);
+        config.net.delay = Spread::micros(50, 2_000, 9_000);
     }
     if profile == Profile::Churn {
         config.net.late_ppm = 700_000;
@@ -285,7 +322,7 @@ fn world(profile: Profile, workload: Workload, planted: Planted, prng: &mut Prng
 
 fn node_config(profile: Profile, nodes: u64, planted: Planted, prng: &mut Prng) -> Config {
     let election = match profile {
-        Profile::Churn => prng.range(50, 120),
+        Profile::Churn | Profile::Leases => prng.range(50, 120),
         // A leader that pauses leads on.
         Profile::Clocks => prng.range(250, 500),
         _ => prng.range(90, 300),
@@ -306,6 +343,7 @@ fn node_config(profile: Profile, nodes: u64, planted: Planted, prng: &mut Prng) 
         heartbeat: ms(election / 6),
         snapshot_bytes: prng.range(1 << 10, 12 << 10),
         chunk_bytes: usize::try_from(prng.range(128, 1024)).expect("small"),
+        default_contract: None,
         misses: *prng.pick(&[(0, 1), (1, 4), (9, 10), (9, 10)]),
         tables: tables(prng),
         version: "swarm",
@@ -320,7 +358,7 @@ fn tables(prng: &Prng) -> TablesConfig {
     if !own.chance(1, 4) {
         return TablesConfig::default();
     }
-    TablesConfig { memory: 0, cache: own.range(1, 4 << 10), founding: TableKind::Disk }
+    TablesConfig { memory: 0, cache: own.range(1, 4 << 10) }
 }
 
 fn nemesis(profile: Profile, workload: Workload, prng: &mut Prng) -> Option<NemesisConfig> {
@@ -366,6 +404,18 @@ fn nemesis(profile: Profile, workload: Workload, prng: &mut Prng) -> Option<Neme
             clog: 5,
             loss: 4,
             slow_disk: 1,
+            ..none
+        }),
+        Profile::Leases => Some(NemesisConfig {
+            gap: (ms(5), ms(100)),
+            lasts: (ms(40), ms(prng.range(100, 300))),
+            crash: 2,
+            pause: 4,
+            isolate: 4,
+            one_way: 5,
+            bridge: 3,
+            clog: 5,
+            loss: 1,
             ..none
         }),
         Profile::Disks => {

@@ -18,6 +18,14 @@ impl Batch {
         Batch { first, bytes: Vec::new(), ends: Vec::new() }
     }
 
+    /// An empty batch that begins at `first` and uses the memory of this one.
+    #[must_use]
+    pub fn emptied(mut self, first: Position) -> Batch {
+        self.bytes.clear();
+        self.ends.clear();
+        Batch { first, ..self }
+    }
+
     /// Appends the record that `write` encodes.
     pub fn push(&mut self, group: u64, write: impl FnOnce(&mut Vec<u8>)) {
         write(&mut self.bytes);

@@ -84,7 +84,12 @@ impl<'a> Reader<'a> {
 /// The encoding of `value` in a vector of its own.
 pub fn encode<T: Wire>(value: &T) -> Vec<u8> {
     // Most records and messages are no longer.
-    let mut out = Vec::with_capacity(128);
+    encode_sized(value, 128)
+}
+
+/// As [`encode`], for a value that takes about `bytes`: a vector that need not grow copies nothing twice.
+pub fn encode_sized<T: Wire>(value: &T, bytes: usize) -> Vec<u8> {
+    let mut out = Vec::with_capacity(bytes);
     value.encode(&mut out);
     out
 }

@@ -21,4 +21,4 @@ mod macros;
 pub mod resp;
 
 pub use batch::Batch;
-pub use codec::{Reader, Wire, WireError, decode_all, encode};
+pub use codec::{Reader, Wire, WireError, decode_all, encode, encode_sized};

@@ -18,12 +18,12 @@ const PIPELINE: usize = 256;
 /// Below the ports that the machine gives to outgoing connections.
 static NEXT_PORT: AtomicU16 = AtomicU16::new(17_000);
 
-fn local(port: u16) -> SocketAddr {
+pub(crate) fn local(port: u16) -> SocketAddr {
     SocketAddr::from((Ipv4Addr::LOCALHOST, port))
 }
 
 /// The first of `count` ports with the same three digits free at +0, +100 and +200.
-fn free_ports(count: u16) -> u16 {
+pub(crate) fn free_ports(count: u16) -> u16 {
     loop {
         let base = NEXT_PORT.fetch_add(count, Ordering::Relaxed);
         assert!(base < 31_000, "no free ports");
@@ -40,9 +40,18 @@ pub(crate) struct Node(Child);
 impl Node {
     fn start(binary: &Path, words: &[&str]) -> Result<Node, String> {
         let mut command = Command::new(binary);
-        command.args(words).args(["--log-level", "error"]).stdin(Stdio::null());
-        let child = command.stdout(Stdio::piped()).spawn();
-        child.map(Node).map_err(|e| format!("{}: {e}", binary.display()))
+        command.args(words).args(["--log-level", "error"]);
+        Node::spawn(command.stdout(Stdio::piped()))
+    }
+
+    /// Any other program, under the same rule.
+    pub(crate) fn spawn(command: &mut Command) -> Result<Node, String> {
+        let child = command.stdin(Stdio::null()).spawn();
+        child.map(Node).map_err(|e| format!("{}: {e}", command.get_program().to_string_lossy()))
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.0.id()
     }
 
     /// How long `atoll dev` takes until it says that it is ready.
@@ -81,6 +90,11 @@ pub(crate) struct Cluster {
 impl Cluster {
     /// Returns once all are ready.
     pub(crate) fn start(binary: &Path, folder: &Path) -> Result<Cluster, String> {
+        Cluster::start_with(binary, folder, "")
+    }
+
+    /// As [`Cluster::start`], with more lines in every node's configuration.
+    pub(crate) fn start_with(binary: &Path, folder: &Path, lines: &str) -> Result<Cluster, String> {
         fs::create_dir_all(folder).map_err(|e| format!("{}: {e}", folder.display()))?;
         let base = free_ports(3);
         let at = |kind: u16| (0..3).map(|node| local(base + kind * 100 + node)).collect::<Vec<_>>();
@@ -94,7 +108,7 @@ impl Cluster {
         for node in 0..3 {
             let text = format!(
                 "cluster = \"measure\"\nnode = {}\ndir = {:?}\nclient = \"{}\"\npeer = \"{}\"\n\
-                 http = \"{}\"\n{members}",
+                 http = \"{}\"\n{lines}{members}",
                 node + 1,
                 folder.join(format!("node-{node}")),
                 clients[node],
@@ -120,6 +134,10 @@ impl Cluster {
         Ok(())
     }
 
+    pub(crate) fn pids(&self) -> Vec<u32> {
+        self.nodes.iter().flatten().map(Node::pid).collect()
+    }
+
     pub(crate) fn kill(&mut self, node: usize) -> Result<(), String> {
         let mut child = self.nodes[node].take().ok_or("the node does not run")?;
         child.0.kill().map_err(|e| e.to_string())?;
@@ -134,7 +152,7 @@ impl Cluster {
         if status.success() { Ok(()) } else { Err(format!("SIGTERM ends with {status}")) }
     }
 
-    fn wait(what: &str, mut done: impl FnMut() -> bool) -> Result<(), String> {
+    pub(crate) fn wait(what: &str, mut done: impl FnMut() -> bool) -> Result<(), String> {
         let until = Instant::now() + PATIENCE;
         while !done() {
             if Instant::now() > until {

@@ -19,7 +19,11 @@ fn a_contract_is_taken_as_words_and_flags_stay_flags() {
 
 #[test]
 fn what_cannot_be_is_a_usage_error() {
-    for line in [&["atoll", "dev", "--nodes", "0"][..], &["atoll", "bench"], &["atoll", "serve"]] {
+    for line in [
+        &["atoll", "dev", "--nodes", "0"][..],
+        &["atoll", "bench", "--clients", "0"],
+        &["atoll", "serve"],
+    ] {
         let error = Args::try_parse_from(line).unwrap_err();
         assert_eq!(error.exit_code(), 2, "{error}");
     }

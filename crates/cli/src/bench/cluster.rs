@@ -13,6 +13,14 @@ use std::time::{Duration, Instant};
 const PATIENCE: Duration = Duration::from_secs(20);
 const GLANCE: Duration = Duration::from_millis(20);
 
+/// How the nodes reach each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wires {
+    /// By [`Link`]s that can be cut, and cost time.
+    Links,
+    Direct,
+}
+
 pub(crate) struct Cluster {
     dir: tempfile::TempDir,
     /// Client, peer and http port of each node.
@@ -38,7 +46,7 @@ fn free_port(after: &mut u16) -> Result<u16, Failure> {
 }
 
 impl Cluster {
-    pub(crate) fn start(nodes: u16) -> Result<Cluster, Failure> {
+    pub(crate) fn start(nodes: u16, wires: Wires) -> Result<Cluster, Failure> {
         let made = tempfile::Builder::new().prefix("atoll-bench-").tempdir();
         let dir = made.map_err(|error| format!("cannot make a temporary folder: {error}"))?;
         let spread = u16::try_from(std::process::id() % 9_000).expect("below 9000");
@@ -48,7 +56,8 @@ impl Cluster {
             ports.push([free_port(&mut port)?, free_port(&mut port)?, free_port(&mut port)?]);
         }
         let mut links = BTreeMap::new();
-        for from in 0..ports.len() {
+        let linked = if wires == Wires::Links { ports.len() } else { 0 };
+        for from in 0..linked {
             for (to, [_, peer, _]) in ports.iter().enumerate().filter(|(to, _)| *to != from) {
                 links.insert((from, to), Link::start(local(*peer))?);
             }

@@ -1,7 +1,7 @@
 //! What goes wrong in a cluster of real processes: one thing at a time, to one node at a time.
 
+use super::args::Trouble;
 use super::cluster::Cluster;
-use crate::args::Trouble;
 use crate::{Failure, out};
 use std::time::{Duration, Instant};
 use stdx::Prng;

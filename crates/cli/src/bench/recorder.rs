@@ -1,10 +1,11 @@
 //! Clients, each with one command under way, and what they learn.
 
+use super::args::{Bench, HistoryMix};
 use crate::Failure;
-use crate::args::{Bench, Mix};
 use crate::client::Client;
 use check::kv::{Command, KvOp, Reply};
 use check::{History, Operation, Outcome};
+use clap::ValueEnum;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 use stdx::{Bytes, Prng};
@@ -12,13 +13,16 @@ use wire::resp::Reply as Wire;
 
 /// A client without a connection tries the next address after this long.
 const RECONNECT: Duration = Duration::from_millis(20);
+const CLIENTS: u64 = 6;
+const KEYS: u64 = 3;
+const SECONDS: u64 = 10;
 
 /// What all clients share.
 pub(crate) struct Recorder {
     addresses: Vec<String>,
     clients: u64,
     keys: u64,
-    mix: Mix,
+    mix: HistoryMix,
     seed: u64,
     password: Option<String>,
     patience: Duration,
@@ -29,19 +33,23 @@ pub(crate) struct Recorder {
 type Record = Operation<KvOp, Reply>;
 
 impl Recorder {
-    pub(crate) fn new(args: &Bench, addresses: Vec<String>) -> Recorder {
+    pub(crate) fn new(args: &Bench, addresses: Vec<String>) -> Result<Recorder, Failure> {
         let origin = Instant::now();
-        Recorder {
+        let mix = args.mix.as_deref().unwrap_or("registers");
+        let mix = HistoryMix::from_str(mix, false).map_err(|_| {
+            format!("--mix {mix}: with --history expected one of registers, counters, appends")
+        })?;
+        Ok(Recorder {
             addresses,
-            clients: args.clients,
-            keys: args.keys,
-            mix: args.mix,
+            clients: args.clients.unwrap_or(CLIENTS),
+            keys: args.keys.unwrap_or(KEYS),
+            mix,
             seed: args.seed,
             password: args.password.clone(),
             patience: Duration::from_secs(args.patience),
             origin,
-            until: origin + Duration::from_secs(args.seconds),
-        }
+            until: origin + Duration::from_secs(args.seconds.unwrap_or(SECONDS)),
+        })
     }
 
     /// Runs all clients, and `meanwhile` beside them; every client reads every key at the end.
@@ -112,9 +120,9 @@ impl<'a> Caller<'a> {
         let read = self.prng.chance(1, 2);
         let command = match self.of.mix {
             _ if read => Command::Get,
-            Mix::Registers => Command::Set(text),
-            Mix::Counters => Command::Incr(1),
-            Mix::Appends => Command::Append(Bytes::from(format!("{unique} ").into_bytes())),
+            HistoryMix::Registers => Command::Set(text),
+            HistoryMix::Counters => Command::Incr(1),
+            HistoryMix::Appends => Command::Append(Bytes::from(format!("{unique} ").into_bytes())),
         };
         KvOp::new(key, command)
     }

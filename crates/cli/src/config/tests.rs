@@ -51,8 +51,16 @@ fn every_error_names_file_line_key_and_what_was_expected() {
             "http =",
             "htpp =",
             "node.toml:6: `htpp`: unknown field `htpp`, expected one of `cluster`, `node`, `dir`, \
-             `client`, `peer`, `http`, `join`, `request-timeout`, `requirepass`, `max-value`, \
-             `max-clients`, `snapshot-bytes`, `memory`, `log-level`, `log-format`",
+             `client`, `peer`, `http`, `join`, `default-contract`, `request-timeout`, `requirepass`, \
+             `max-value`, `max-clients`, `snapshot-bytes`, `memory`, `log-level`, `log-format`",
+        ),
+        (
+            "request-timeout =",
+            "default-contract = \"READS lease\"\nrequest-timeout =",
+            "node.toml:7: `default-contract`: invalid: READS: a lease rests on a bound on the drift \
+             of clocks, and there is no default for that: say READS lease DRIFT=500ppm if no node's \
+             clock gains or loses more; nearest: CONSISTENCY linearizable REPLICATION raft N=2 \
+             PARTITIONS 1 PARTITION BY modulo TABLE memory SESSION none FAULTS crash",
         ),
         (
             "750ms",

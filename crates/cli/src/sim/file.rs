@@ -3,7 +3,7 @@
 
 use super::words::{FaultWords, Name, NtpWords, Span, SpreadWords, command, spoken};
 use crate::{Failure, nodes};
-use node::contract::TableKind;
+use node::contract::{Contract, Reads, TableKind};
 use serde::{Deserialize, Serialize};
 use sim::{ClockConfig, DiskConfig, Fault, NetConfig, Ntp, Spread, WorldConfig};
 use std::path::Path;
@@ -58,6 +58,9 @@ struct RunLine {
     workload: Name<Workload>,
     length: Span,
     witness: bool,
+    /// Whether every second client lets replicas of its node answer its reads.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    read_here: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -116,6 +119,9 @@ struct Nodes {
     /// Where the keys are, if not in memory: on disk, with so many bytes of memory for them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     on_disk: Option<u64>,
+    /// Whether reads of `default` are by lease, with the bound that the clocks keep to.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    leases: bool,
 }
 
 impl Nodes {
@@ -184,7 +190,8 @@ pub(crate) fn text(plan: &Plan, report: &Report) -> String {
 }
 
 fn setup(setup: &Setup) -> [Line; 5] {
-    let Setup { profile, workload, world, node, segment_bytes, length, witness } = setup;
+    let Setup { profile, workload, world, node, segment_bytes, length, witness, read_here } = setup;
+    let told = |what: fn(&Contract) -> bool| node.default_contract.as_ref().is_some_and(what);
     let NetConfig { delay, loss_ppm, duplicate_ppm, reorder_ppm, late_ppm } = world.net;
     let DiskConfig { sync, fail_ppm, restart } = world.disk;
     let ClockConfig { drift_ppm, skew, wall_error, ntp } = world.clock;
@@ -194,6 +201,7 @@ fn setup(setup: &Setup) -> [Line; 5] {
             workload: Name(*workload),
             length: Span(*length),
             witness: *witness,
+            read_here: *read_here,
         }),
         Line::Network(Network {
             delay,
@@ -222,7 +230,9 @@ fn setup(setup: &Setup) -> [Line; 5] {
             snapshot_bytes: node.snapshot_bytes,
             chunk_bytes: node.chunk_bytes,
             misses: node.misses,
-            on_disk: (node.tables.founding == TableKind::Disk).then_some(node.tables.cache),
+            on_disk: told(|contract| contract.table == TableKind::Disk)
+                .then_some(node.tables.cache),
+            leases: told(|contract| matches!(contract.reads, Reads::Lease { .. })),
         }),
     ]
 }
@@ -368,6 +378,7 @@ fn made(run: &RunLine, net: &Network, disks: &Disks, clocks: &Clocks, nodes: &No
     };
     let member =
         |number| node::Member { node: NodeId(number), client: format!("node{number}:6379") };
+    let leased = nodes.leases.then(|| swarm::leased(&world));
     let node = node::Config {
         cluster: "swarm".into(),
         node: NodeId(1),
@@ -379,9 +390,13 @@ fn made(run: &RunLine, net: &Network, disks: &Disks, clocks: &Clocks, nodes: &No
         heartbeat: nodes.heartbeat.0,
         snapshot_bytes: nodes.snapshot_bytes,
         chunk_bytes: nodes.chunk_bytes,
+        default_contract: match nodes.on_disk {
+            Some(_) => Some(swarm::on_disk(leased, &world)),
+            None => leased,
+        },
         misses: nodes.misses,
         tables: nodes.on_disk.map_or_else(node::TablesConfig::default, |cache| {
-            node::TablesConfig { memory: 0, cache, founding: TableKind::Disk }
+            node::TablesConfig { memory: 0, cache }
         }),
         version: "swarm",
         started: WallClock(0),
@@ -395,6 +410,7 @@ fn made(run: &RunLine, net: &Network, disks: &Disks, clocks: &Clocks, nodes: &No
         segment_bytes: disks.segment_bytes,
         length: run.length.0,
         witness: run.witness,
+        read_here: run.read_here,
     }
 }
 

@@ -3,6 +3,7 @@
 //! `kill -9` loses nothing that was handed to the operating system, so none of this proves that a sync came
 //! before its reply: scripts/trace-sync.sh does.
 
+mod backup;
 mod bad_input;
 mod check;
 mod dev;

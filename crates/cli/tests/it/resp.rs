@@ -82,9 +82,8 @@ impl Client {
 /// A reply as a person would read it.
 pub(crate) fn text(reply: &Reply) -> String {
     match reply {
-        Reply::Simple(text) | Reply::Error(text) | Reply::Verbatim(text) | Reply::Double(text) => {
-            text.clone()
-        }
+        Reply::Simple(text) => text.to_string(),
+        Reply::Error(text) | Reply::Verbatim(text) | Reply::Double(text) => text.clone(),
         Reply::Int(number) => number.to_string(),
         Reply::Bulk(bytes) => String::from_utf8_lossy(bytes).into_owned(),
         Reply::Null | Reply::NullArray => "(nil)".to_owned(),

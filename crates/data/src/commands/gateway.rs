@@ -80,6 +80,10 @@ pub(super) mod cluster {
     rows! { Group::Cluster;
         "cluster", -2, "", &[], "3.0.0",
             "Depends on subcommand", "A container for cluster commands.", Run::Gateway;
+        "readonly", 1, "loading stale fast", &[], "3.0.0",
+            "O(1)", "Let this node's own replicas answer this connection's reads.", Run::Gateway;
+        "readwrite", 1, "loading stale fast", &[], "3.0.0",
+            "O(1)", "Let leaders answer this connection's reads.", Run::Gateway;
         "keyspace", -2, "", &[], "0.1.0",
             "O(1)", "Declare, change, show and explain the contract of a keyspace.", Run::Gateway;
         "atoll", -2, "", &[], "0.1.0",

@@ -4,6 +4,7 @@ mod clocks;
 mod cycle;
 mod markup;
 mod samples;
+mod sheet;
 mod shiviz;
 mod space_time;
 mod timeline;

@@ -1,7 +1,7 @@
 //! Every page is well formed, loads nothing, reads no text as markup, and is the same each time.
 
 use crate::samples::{self, NASTY};
-use draw::{Cycle, SpaceTime, Timeline};
+use draw::{Cycle, Sheet, SpaceTime, Timeline};
 
 /// Elements that have no end.
 const VOID: [&str; 3] = ["meta", "input", "br"];
@@ -94,6 +94,9 @@ fn pages() -> Vec<(&'static str, String)> {
         ("a ring of 2", draw::cycle(&samples::ring(2))),
         ("a ring of 7", draw::cycle(&samples::ring(7))),
         ("a nasty ring", draw::cycle(&samples::nasty_cycle())),
+        ("no report", draw::sheet(&Sheet::default())),
+        ("a report", draw::sheet(&samples::report("Operations in each second"))),
+        ("a nasty report", draw::sheet(&samples::report(NASTY))),
     ]
 }
 
@@ -121,6 +124,7 @@ fn no_text_is_read_as_markup() {
         draw::space_time(&samples::nasty_run()),
         draw::timeline(&samples::nasty_timeline()),
         draw::cycle(&samples::nasty_cycle()),
+        draw::sheet(&samples::report(NASTY)),
     ];
     for page in nasty {
         assert!(!page.contains("<script>alert") && !page.contains(NASTY));

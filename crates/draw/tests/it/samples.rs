@@ -1,7 +1,8 @@
 //! Runs and histories to draw, made up from a seed; `examples/samples.rs` writes them as pages.
 
 use draw::{
-    Cycle, CycleEdge, End, Event, EventKind, Fate, Message, SpaceTime, Span, Timeline, Trouble,
+    Axis, Band, Chart, Cycle, CycleEdge, End, Event, EventKind, Fate, Message, Scale, Series,
+    Sheet, SpaceTime, Span, Table, Timeline, Trouble, Unit,
 };
 
 /// What an attacker would write into a key.
@@ -242,4 +243,48 @@ pub(crate) fn nasty_cycle() -> Cycle {
         (edge.kind, edge.detail) = (NASTY.to_string(), NASTY.to_string());
     }
     cycle
+}
+
+/// A report of a minute with a fault, all of its texts `text`.
+pub(crate) fn report(text: &str) -> Sheet {
+    let mut chance = Chance(7);
+    let rate = |at: u64, chance: &mut Chance| match at {
+        20..=24 => (at as f64, None),
+        _ => (at as f64, Some(9_000.0 + chance.below(2_000) as f64)),
+    };
+    let throughput = Chart {
+        title: text.into(),
+        x: Axis { label: text.into(), ..Axis::default() },
+        y: Axis { label: text.into(), ..Axis::default() },
+        series: (0..12)
+            .map(|_| Series {
+                name: text.into(),
+                points: (0..60).map(|at| rate(at, &mut chance)).collect(),
+            })
+            .collect(),
+        bands: vec![Band { from: 20.0, to: 25.0, label: text.into() }],
+    };
+    let curve = Chart {
+        x: Axis { scale: Scale::Nines, unit: Unit::Percent, ..Axis::default() },
+        y: Axis { scale: Scale::Log, unit: Unit::Time, ..Axis::default() },
+        series: vec![Series {
+            name: text.into(),
+            points: (0..40)
+                .map(|step| f64::from(step) / 10.0)
+                .map(|nines| (1.0 - 10_f64.powf(-nines), Some(1e5 * (1.0 + nines.powi(4)))))
+                .collect(),
+        }],
+        ..Chart::default()
+    };
+    Sheet {
+        title: text.into(),
+        about: text.into(),
+        notes: vec![text.into(), text.into()],
+        tables: vec![Table {
+            title: text.into(),
+            head: vec![text.into(), "p50".into()],
+            rows: vec![vec![text.into(), "1.2 ms".into()]],
+        }],
+        charts: vec![throughput, curve, Chart::default()],
+    }
 }

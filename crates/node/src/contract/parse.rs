@@ -1,10 +1,10 @@
 //! Words to a contract. Pure; what it answers has no violation.
 
 use super::text::{CONSISTENCIES, PARTITIONINGS, QUORUM_MODES, SESSIONS, TABLES, UNITS, Words};
-use super::valid::{cas_violation, refusal};
+use super::valid::{cas_violation, lease_without_bound, refusal};
 use super::{
     Acks, Clause, Code, Conflict, Consistency, Contract, ContractError, Faults, PartitionBy,
-    QuorumMode, Replication, Session, Staleness, TableKind,
+    QuorumMode, Reads, Replication, Session, Staleness, TableKind,
 };
 use stdx::Duration;
 
@@ -27,9 +27,13 @@ pub fn parse<W: AsRef<[u8]>>(words: &[W], members: u16) -> Result<Contract, Cont
         draft.clause(&word, &mut rest)?;
     }
     let demands_cas = draft.cas.is_some();
+    let unbounded = draft.reads == Some(Said::Lease(None));
     let contract = draft.finish(default_replicas(members));
     if let Some(violation) = contract.violation() {
         return Err(refusal(violation));
+    }
+    if unbounded {
+        return Err(refusal(lease_without_bound(&contract)));
     }
     match cas_violation(&contract) {
         Some(violation) if demands_cas => Err(refusal(violation)),
@@ -93,6 +97,7 @@ fn clause_named(word: &str) -> Option<Clause> {
         ("PARTITIONS", Clause::Partitions),
         ("PARTITION", Clause::PartitionBy),
         ("TABLE", Clause::Table),
+        ("READS", Clause::Reads),
         ("SESSION", Clause::Session),
         ("STALENESS", Clause::Staleness),
         ("CONFLICT", Clause::Conflict),
@@ -135,11 +140,20 @@ struct Draft {
     partitions: Option<u32>,
     partition_by: Option<PartitionBy>,
     table: Option<TableKind>,
+    reads: Option<Said>,
     session: Option<Session>,
     staleness: Option<Staleness>,
     conflict: Option<Conflict>,
     cas: Option<()>,
     faults: Option<Faults>,
+}
+
+/// READS as written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Said {
+    Index,
+    /// With or without DRIFT.
+    Lease(Option<u32>),
 }
 
 /// REPLICATION as written.
@@ -183,8 +197,8 @@ fn once<T>(slot: &mut Option<T>, clause: Clause, value: T) -> Result<(), Contrac
 impl Draft {
     fn clause(&mut self, word: &str, rest: &mut Tokens) -> Result<(), ContractError> {
         let Some(clause) = clause_named(word) else {
-            let wanted = "CONSISTENCY, REPLICATION, PARTITIONS, PARTITION BY, TABLE, SESSION, \
-                          STALENESS, CONFLICT, CAS or FAULTS";
+            let wanted = "CONSISTENCY, REPLICATION, PARTITIONS, PARTITION BY, TABLE, READS, \
+                          SESSION, STALENESS, CONFLICT, CAS or FAULTS";
             return Err(unexpected(Clause::Whole, word, wanted));
         };
         match clause {
@@ -204,6 +218,7 @@ impl Draft {
                 once(&mut self.partition_by, clause, one_of(clause, PARTITIONINGS, rest)?)
             }
             Clause::Table => once(&mut self.table, clause, one_of(clause, TABLES, rest)?),
+            Clause::Reads => once(&mut self.reads, clause, reads(rest)?),
             Clause::Session => once(&mut self.session, clause, session(rest)?),
             Clause::Staleness => once(&mut self.staleness, clause, staleness(rest)?),
             Clause::Conflict => once(&mut self.conflict, clause, conflict(rest)?),
@@ -244,6 +259,10 @@ impl Draft {
                 PartitionBy::Modulo
             }),
             table: self.table.unwrap_or(TableKind::Memory),
+            reads: match self.reads {
+                Some(Said::Lease(Some(drift_ppm))) => Reads::Lease { drift_ppm },
+                Some(Said::Lease(None) | Said::Index) | None => Reads::Index,
+            },
             session: self.session.unwrap_or_default(),
             staleness: self.staleness,
             conflict: self.conflict.or(merges.then_some(Conflict::Siblings)),
@@ -339,6 +358,26 @@ impl Copies {
             }
             Kind::Abd => Replication::Abd { n, r, w },
         }
+    }
+}
+
+fn reads(rest: &mut Tokens) -> Result<Said, ContractError> {
+    let clause = Clause::Reads;
+    let wanted = "index | lease DRIFT=<number>ppm";
+    let word = rest.expect(clause, wanted)?;
+    match word.to_ascii_lowercase().as_str() {
+        "index" => Ok(Said::Index),
+        "lease" => {
+            let Some(setting) = rest.argument() else { return Ok(Said::Lease(None)) };
+            let lower = setting.to_ascii_lowercase();
+            match assigned(&lower, "drift").and_then(|value| value.strip_suffix("ppm")) {
+                Some(digits) => Ok(Said::Lease(Some(number(clause, digits)?))),
+                None => {
+                    Err(unexpected(clause, &setting, "DRIFT=<number>ppm, such as DRIFT=500ppm"))
+                }
+            }
+        }
+        _ => Err(unexpected(clause, &word, wanted)),
     }
 }
 

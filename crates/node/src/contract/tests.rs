@@ -64,6 +64,8 @@ fn the_reasons_carry_the_arithmetic() {
     assert!(
         reason("REPLICATION quorum N=4 R=2 W=2").contains("half of an even N is not a majority")
     );
+    assert!(reason("READS lease").contains("READS lease DRIFT=500ppm if no node's clock"));
+    assert!(reason("READS lease DRIFT=200000ppm").contains("more than 100000ppm"));
     assert!(reason("REPLICATION pbft N=3").contains("N=3 < 3f+1 = 4"));
     assert!(reason("REPLICATION quorum CONFLICT lww CAS").contains("last write wins"));
 }
@@ -95,6 +97,15 @@ fn universe(visit: &mut dyn FnMut(&Contract)) {
         Some(Staleness::Versions(9)),
     ];
     let faults = [0, 1, 2, u16::MAX].map(|f| Faults::Byzantine { f });
+    let leases = [0, 500, u32::MAX].map(|drift_ppm| Reads::Lease { drift_ppm });
+    for reads in leases {
+        for replication in &replications {
+            for consistency in [Consistency::Linearizable, Consistency::Causal] {
+                let replication = *replication;
+                visit(&Contract { reads, replication, consistency, ..Contract::default() });
+            }
+        }
+    }
     for consistency in consistencies {
         for replication in &replications {
             for staleness in stalenesses {
@@ -109,6 +120,7 @@ fn universe(visit: &mut dyn FnMut(&Contract)) {
                                 partitions: 1,
                                 partition_by: PartitionBy::Ring,
                                 table: TableKind::Disk,
+                                reads: Reads::Index,
                                 session,
                                 staleness,
                                 conflict: conflict.clone(),
@@ -238,6 +250,8 @@ fn bytes_never_change() {
             "0101030105010301030101010001010180e497d01201040104636172740101",
         ),
         ("STALENESS 7 versions PARTITION BY range", "0101030101010301020101010001020107000101"),
+        // Version 2: reads at the end.
+        ("READS lease DRIFT=500ppm", "01020101010103010101010100000001010201f403"),
     ];
     for (text, expected) in golden {
         let contract = parse(&words(text), 3).expect("valid");
@@ -250,8 +264,8 @@ fn bytes_never_change() {
         }
     }
     assert_eq!(
-        wire::decode_all::<Contract>(&[1, 2]),
-        Err(wire::WireError::UnknownVersion("Contract", 2))
+        wire::decode_all::<Contract>(&[1, 3]),
+        Err(wire::WireError::UnknownVersion("Contract", 3))
     );
     assert_eq!(
         wire::decode_all::<Contract>(&[9, 1]),

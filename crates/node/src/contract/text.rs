@@ -1,8 +1,8 @@
 //! The canonical text: every clause that applies, in one order, nothing left to a default.
 
 use super::{
-    Acks, Clause, Conflict, Consistency, Contract, Faults, PartitionBy, QuorumMode, Replication,
-    Session, Staleness, TableKind,
+    Acks, Clause, Conflict, Consistency, Contract, Faults, PartitionBy, QuorumMode, Reads,
+    Replication, Session, Staleness, TableKind,
 };
 use std::fmt;
 use stdx::Duration;
@@ -55,11 +55,13 @@ impl fmt::Display for Contract {
             Clause::Partitions,
             Clause::PartitionBy,
             Clause::Table,
-            Clause::Session,
         ];
+        // Only where it differs from what contracts without the clause have always promised.
+        let reads = (self.reads != Reads::Index).then_some(Clause::Reads);
         let staleness = self.staleness.map(|_| Clause::Staleness);
         let conflict = self.conflict.as_ref().map(|_| Clause::Conflict);
-        let clauses = always.into_iter().chain(staleness).chain(conflict).chain([Clause::Faults]);
+        let clauses = always.into_iter().chain(reads).chain([Clause::Session]).chain(staleness);
+        let clauses = clauses.chain(conflict).chain([Clause::Faults]);
         for (at, clause) in clauses.enumerate() {
             let gap = if at == 0 { "" } else { " " };
             write!(f, "{gap}{}", self.clause_text(clause))?;
@@ -79,6 +81,7 @@ impl Contract {
             Clause::Partitions => self.partitions.to_string(),
             Clause::PartitionBy => word(self.partition_by, PARTITIONINGS).to_string(),
             Clause::Table => word(self.table, TABLES).to_string(),
+            Clause::Reads => self.reads.to_string(),
             Clause::Session => self.session.to_string(),
             Clause::Staleness => self.staleness.map_or_else(String::new, |bound| bound.to_string()),
             Clause::Conflict => self.conflict.as_ref().map_or_else(String::new, |c| c.to_string()),
@@ -97,6 +100,7 @@ impl fmt::Display for Clause {
             Clause::Partitions => "PARTITIONS",
             Clause::PartitionBy => "PARTITION BY",
             Clause::Table => "TABLE",
+            Clause::Reads => "READS",
             Clause::Session => "SESSION",
             Clause::Staleness => "STALENESS",
             Clause::Conflict => "CONFLICT",
@@ -122,6 +126,15 @@ impl fmt::Display for Replication {
                 write!(f, "quorum N={n} R={r} W={w} {}", word(*mode, QUORUM_MODES))
             }
             Replication::Abd { n, r, w } => write!(f, "abd N={n} R={r} W={w}"),
+        }
+    }
+}
+
+impl fmt::Display for Reads {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Reads::Index => f.write_str("index"),
+            Reads::Lease { drift_ppm } => write!(f, "lease DRIFT={drift_ppm}ppm"),
         }
     }
 }

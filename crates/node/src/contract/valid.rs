@@ -5,7 +5,7 @@
 //! contract never promises less than was asked without the message saying so.
 
 use super::{
-    Acks, Clause, Code, Conflict, Consistency, Contract, ContractError, Faults, QuorumMode,
+    Acks, Clause, Code, Conflict, Consistency, Contract, ContractError, Faults, QuorumMode, Reads,
     Replication, Session, Staleness,
 };
 use stdx::Duration;
@@ -15,6 +15,8 @@ const MAX_REPLICAS: u16 = 64;
 /// PBFT's f at that many replicas.
 const MAX_F: u16 = (MAX_REPLICAS - 1) / 3;
 const MAX_PARTITIONS: u32 = 65_536;
+/// Clocks that gain or lose more than a tenth are broken, and a lease that allows for it would hardly last.
+const MAX_DRIFT_PPM: u32 = 100_000;
 /// The bound proposed to who asked for bounded reads without one.
 const PROPOSED_AGE: Staleness = Staleness::Age(Duration::from_secs(5));
 /// More steps than any contract needs; `tests` walk them all.
@@ -42,6 +44,13 @@ pub(super) fn refusal(violation: Violation) -> ContractError {
     }
     let nearest = Some(contract.to_string());
     ContractError { code: Code::Invalid, clause, message, nearest }
+}
+
+/// READS lease, and not a word of the clocks. No bound is proposed: it would be ours, of clocks that are theirs.
+pub(super) fn lease_without_bound(contract: &Contract) -> Violation {
+    let message = "a lease rests on a bound on the drift of clocks, and there is no default for that: say \
+                   READS lease DRIFT=500ppm if no node's clock gains or loses more";
+    Violation { clause: Clause::Reads, message: message.into(), step: contract.clone() }
 }
 
 /// CAS demanded of a contract that cannot offer it.
@@ -80,6 +89,7 @@ impl Contract {
             .or_else(|| self.fault_model())
             .or_else(|| self.kept_by_replication())
             .or_else(|| self.quorums())
+            .or_else(|| self.leases())
             .or_else(|| self.bound())
             .or_else(|| self.redundant_session())
             .or_else(|| self.merging())
@@ -269,6 +279,27 @@ impl Contract {
             }
             QuorumMode::Strict | QuorumMode::Sloppy | QuorumMode::Partial => None,
         }
+    }
+
+    fn leases(&self) -> Option<Violation> {
+        let Reads::Lease { drift_ppm } = self.reads else { return None };
+        let index = |message: String| {
+            Some(self.broken(Clause::Reads, message, |step| step.reads = Reads::Index))
+        };
+        let leads =
+            matches!(self.replication, Replication::Raft { .. } | Replication::Paxos { .. });
+        if !leads || self.consistency != Consistency::Linearizable {
+            return index(
+                "a lease serves the linearizable reads of raft's or paxos' leader".into(),
+            );
+        }
+        if drift_ppm == 0 {
+            return index("DRIFT=0ppm says that all clocks run alike: none do".into());
+        }
+        if drift_ppm > MAX_DRIFT_PPM {
+            return index(format!("DRIFT={drift_ppm}ppm is more than {MAX_DRIFT_PPM}ppm"));
+        }
+        None
     }
 
     fn bound(&self) -> Option<Violation> {

@@ -217,7 +217,7 @@ impl Node {
                 self.conn(id).closing = true; // After this reply.
             } else {
                 out.output_early(Output::Close { conn: *other, flush: false }); // It promises nothing.
-                self.closed(*other);
+                self.closed(*other, out);
             }
         }
         Ok(if old_form { Reply::ok() } else { Reply::int(doomed.len()) })

@@ -121,6 +121,9 @@ impl Node {
             What::Batch => {
                 let replies = &busy.parts[0].replies;
                 let done = replies.len().min(busy.commands.len());
+                // Room for all of them at once; a line's marks and length take a little more.
+                let room = replies.iter().map(|reply| crate::machine::weight(reply) + 8).sum();
+                conn.out.reserve(room);
                 replies[..done].iter().for_each(|reply| conn.reply(reply));
                 // The batch ended early because its replies are long: the rest goes on its own.
                 let rest = busy.commands.split_off(done);
@@ -128,6 +131,10 @@ impl Node {
                     assert!(done > 0, "a batch that did nothing would go round for ever");
                     conn.requeue(rest, None); // What was done shows that the deadline was kept.
                 }
+            }
+            What::Relay { .. } => {
+                let reply = busy.parts[0].replies.first();
+                conn.reply(reply.unwrap_or(&Reply::Null));
             }
             What::Exec { local } => {
                 let reply =
@@ -211,7 +218,10 @@ impl Node {
             let spec = data::lookup(args.name());
             spec.is_none_or(|spec| !matches!(spec.run, Run::Read(_)))
         };
-        let any_write = !matches!(busy.what, What::Watch | What::Refresh | What::Epoch { .. });
+        let any_write = !matches!(
+            busy.what,
+            What::Watch | What::Refresh | What::Epoch { .. } | What::Relay { write: false }
+        );
         let mut counted = (0, 0);
         let conn = self.gateway.conns.get_mut(&id).expect("just released");
         for args in &busy.commands {

@@ -52,13 +52,7 @@ impl Node {
     ) -> Result<(), Reply> {
         let fresh = self.gateway.conns[&id].fresh;
         if args.is(1, "create") && args.len() >= 3 {
-            let name = text(args.get(2));
-            contract::check_name(&name).map_err(|e| Reply::err(format!("ERR {e}")))?;
-            let words: Vec<&[u8]> = args.iter().skip(3).collect();
-            let members = u16::try_from(self.config.members.len()).unwrap_or(u16::MAX);
-            let contract = contract::parse(&words, members)
-                .and_then(|contract| contract::built(&contract, members).map(|()| contract))
-                .map_err(|e| Reply::err(format!("ERR {e}")))?;
+            let (name, contract) = self.declarable(&args, 2)?;
             self.declare(now, id, (name, Some(contract)), vec![args], out);
             return Ok(());
         }
@@ -100,7 +94,7 @@ impl Node {
         let mut rows: Vec<(&str, Reply)> = vec![
             ("name", Reply::bulk(&keyspace.name)),
             ("contract", Reply::bulk(contract.to_string())),
-            ("state", Reply::bulk(if keyspace.active { "active" } else { "being declared" })),
+            ("state", Reply::bulk(self.state(keyspace))),
             ("group", Reply::int(keyspace.group.cast_signed())),
             ("replicas", Reply::bulk(members.join(" "))),
             ("leader", leader.map_or(Reply::Null, |node| Reply::bulk(node.to_string()))),
@@ -116,6 +110,14 @@ impl Node {
         Reply::Map(rows.into_iter().map(|(key, value)| (Reply::bulk(key), value)).collect())
     }
 
+    fn state(&self, keyspace: &Keyspace) -> &'static str {
+        match (keyspace.active, self.catalog().is_sealed(&keyspace.name)) {
+            (false, _) => "being declared",
+            (true, true) => "being restored",
+            (true, false) => "active",
+        }
+    }
+
     /// Declares a keyspace on behalf of a connection: by KEYSPACE CREATE, or implicitly (no contract given)
     /// because something is about to be written there.
     pub(crate) fn declare(
@@ -129,9 +131,34 @@ impl Node {
         let implicit = contract.is_none();
         let members = u16::try_from(self.config.members.len()).unwrap_or(u16::MAX);
         let contract = contract.unwrap_or_else(|| Contract::standard(members));
-        self.wait(now, id, What::Announce { name: name.clone(), implicit }, commands);
-        let operation = Operation::Catalog(Change::Create { name, contract });
-        self.send_parts(now, id, true, vec![(CATALOG_GROUP, Vec::new(), operation)], out);
+        let change = Change::Create { name: name.clone(), contract };
+        self.announce(now, id, (name, implicit, change), commands, out);
+    }
+
+    /// Asks the catalog to announce a keyspace, and waits for its fate.
+    pub(crate) fn announce(
+        &mut self,
+        now: Now,
+        id: ConnId,
+        (name, implicit, change): (String, bool, Change),
+        commands: Vec<Args>,
+        out: &mut Effects<Node>,
+    ) {
+        self.wait(now, id, What::Announce { name, implicit }, commands);
+        let parts = vec![(CATALOG_GROUP, Vec::new(), Operation::Catalog(change))];
+        self.send_parts(now, id, true, parts, out);
+    }
+
+    /// A name and a contract's clauses, from argument `at` on, that this cluster can serve.
+    pub(crate) fn declarable(&self, args: &Args, at: usize) -> Result<(String, Contract), Reply> {
+        let name = text(args.get(at));
+        contract::check_name(&name).map_err(|e| Reply::err(format!("ERR {e}")))?;
+        let words: Vec<&[u8]> = args.iter().skip(at + 1).collect();
+        let members = u16::try_from(self.config.members.len()).unwrap_or(u16::MAX);
+        let contract = contract::parse(&words, members)
+            .and_then(|contract| contract::built(&contract, members).map(|()| contract))
+            .map_err(|e| Reply::err(format!("ERR {e}")))?;
+        Ok((name, contract))
     }
 
     /// The catalog has answered an announcement.

@@ -30,6 +30,7 @@ impl Node {
             "keyspace" => return self.keyspace(now, id, (spec, args), out),
             "client" => return self.client(now, id, &args, out),
             "select" => return self.select(now, id, args, out),
+            "atoll" => return self.atoll(now, id, (spec, args), out),
             "hello" => return self.hello(id, &args),
             _ => {}
         }
@@ -40,8 +41,14 @@ impl Node {
                 conn.closing = true;
                 Reply::ok()
             }
-            "reset" => self.reset(id),
-            "atoll" => self.atoll(id, &args)?,
+            "reset" => {
+                self.end_backup(id, out);
+                self.reset(id)
+            }
+            "readonly" | "readwrite" => {
+                self.conn(id).read_here = spec.name == "readonly";
+                Reply::ok()
+            }
             _ => self.plain(now, spec, &args),
         };
         self.conn(id).reply(&reply);
@@ -217,13 +224,14 @@ impl Node {
         conn.version = Version::Resp2;
         conn.name.clear();
         conn.muted = Muted::No;
+        conn.read_here = false;
         conn.timeout = None;
         conn.authenticated = authenticated;
         Reply::simple("RESET")
     }
 
     /// ATOLL WITH DEADLINE ms: how long this connection's requests may take.
-    fn atoll(&mut self, id: ConnId, args: &Args) -> Result<Reply, Reply> {
+    pub(crate) fn with_deadline(&mut self, id: ConnId, args: &Args) -> Result<Reply, Reply> {
         let usage = "ERR usage: ATOLL WITH DEADLINE <milliseconds, 1 to 3600000>";
         if !(args.len() == 4 && args.is(1, "with") && args.is(2, "deadline")) {
             return Err(Reply::err(usage));

@@ -23,8 +23,13 @@ impl Node {
         self.gateway.next += 1;
         let number = self.gateway.next;
         let epoch = self.catalog().epoch;
-        let op =
-            Op { group, owner, write, epoch, operation, sent: false, appended: None, tried: None };
+        let here = !write
+            && match &owner {
+                Owner::Conn(conn, _) => self.gateway.conns.get(conn).is_some_and(|c| c.read_here),
+                Owner::Declaration(_) => false,
+            };
+        let (sent, appended, tried) = (false, None, None);
+        let op = Op { group, owner, write, here, epoch, operation, sent, appended, tried };
         self.gateway.ops.insert(number, op);
         if write {
             self.gateway.writes.insert((group, number));
@@ -64,7 +69,10 @@ impl Node {
             self.submit_abroad(now, number, out);
             return;
         };
-        if group.raft.is_leading() {
+        let leading = group.raft.is_leading();
+        // A second try goes to the leader: the first one may have been lost on its way there.
+        let here = op.here && op.tried.is_none() && group.leader_node().is_some();
+        if leading || here {
             let term = group.raft.term();
             if op.appended == Some(term) {
                 return; // It is in our log: either it commits or the term ends.
@@ -74,7 +82,7 @@ impl Node {
                 let life = self.identity.life;
                 let asker = Asker { node: self.identity.node, life, number };
                 self.mark(now, number, None);
-                self.start_read(now, id, asker, body, out);
+                self.start_read(now, id, (asker, !leading), body, out);
             } else if self.propose(now, id, body, out).is_ok() {
                 self.mark(now, number, Some(term));
             }
@@ -204,6 +212,9 @@ impl Node {
         op.appended = None;
         let group = op.group;
         if self.groups.contains_key(&group) {
+            if core::mem::take(&mut op.here) {
+                self.submit(now, number, out); // The replica here could not, but its leader may.
+            }
             return; // Our own replica will know.
         }
         match leader.filter(|node| *node != me) {

@@ -36,10 +36,12 @@ impl Node {
             last: String::new(),
             multi: None,
             watches: Vec::new(),
+            backup: None,
             queue: Default::default(),
             busy: None,
             fresh: false,
             muted: Default::default(),
+            read_here: false,
             timeout: None,
             requeued: None,
             limit: None,
@@ -53,7 +55,8 @@ impl Node {
     }
 
     /// A client is gone: what it asked for may still happen, but nobody waits for it.
-    pub(crate) fn closed(&mut self, id: ConnId) {
+    pub(crate) fn closed(&mut self, id: ConnId, out: &mut Effects<Node>) {
+        self.end_backup(id, out);
         if let Some(busy) = self.release(id) {
             for number in busy.parts.iter().filter_map(|part| part.op) {
                 self.forget(number);
@@ -109,7 +112,7 @@ impl Node {
         conn.flush(id, out);
         if conn.closing && conn.busy.is_none() {
             out.output_early(Output::Close { conn: id, flush: true }); // Everything before was handed over.
-            self.closed(id);
+            self.closed(id, out);
         }
     }
 

@@ -30,7 +30,10 @@ fn spreads(spec: &Spec) -> Option<Merge> {
     }
 }
 
-fn group_of(keyspace: &Keyspace) -> Result<Route, Reply> {
+fn group_of(catalog: &Catalog, keyspace: &Keyspace) -> Result<Route, Reply> {
+    if catalog.is_sealed(&keyspace.name) {
+        return Err(crate::restore::partial());
+    }
     if keyspace.active {
         return Ok(Route::One(keyspace.group));
     }
@@ -41,7 +44,7 @@ fn group_of(keyspace: &Keyspace) -> Result<Route, Reply> {
 /// Where one key lives: in the keyspace its prefix names if that is declared, else in the selected one.
 pub(crate) fn locate(catalog: &Catalog, selected: &str, key: &[u8]) -> Result<Route, Reply> {
     if let Some(keyspace) = keyspace_of(key).and_then(|name| catalog.get(name)) {
-        return group_of(keyspace);
+        return group_of(catalog, keyspace);
     }
     whole(catalog, selected)
 }
@@ -49,7 +52,7 @@ pub(crate) fn locate(catalog: &Catalog, selected: &str, key: &[u8]) -> Result<Ro
 /// Where a keyspace as a whole is served.
 pub(crate) fn whole(catalog: &Catalog, name: &str) -> Result<Route, Reply> {
     match catalog.get(name) {
-        Some(keyspace) => group_of(keyspace),
+        Some(keyspace) => group_of(catalog, keyspace),
         None => Ok(Route::Undeclared(name.into())),
     }
 }
@@ -61,11 +64,12 @@ pub(crate) fn route(catalog: &Catalog, selected: &str, spec: &Spec, args: &Args)
 
 fn plan(catalog: &Catalog, selected: &str, spec: &Spec, args: &Args) -> Result<Route, Reply> {
     if spec.name == "flushall" {
-        let groups = catalog.iter().filter(|k| k.active).map(|k| (k.group, Vec::new())).collect();
+        let served = |k: &&Keyspace| k.active && !catalog.is_sealed(&k.name);
+        let groups = catalog.iter().filter(served).map(|k| (k.group, Vec::new())).collect();
         return Ok(Route::Many(groups, Merge::AllOk));
     }
-    let positions: Vec<usize> = data::keys(spec, args).collect();
-    if positions.is_empty() {
+    let mut positions = data::keys(spec, args);
+    let Some(first) = positions.next() else {
         let pattern = match spec.name {
             "keys" => args.try_get(1),
             "scan" => {
@@ -74,11 +78,15 @@ fn plan(catalog: &Catalog, selected: &str, spec: &Spec, args: &Args) -> Result<R
             _ => None,
         };
         let named = pattern.and_then(literal_prefix).and_then(|name| catalog.get(name));
-        return named.map_or_else(|| whole(catalog, selected), group_of);
-    }
+        return named
+            .map_or_else(|| whole(catalog, selected), |keyspace| group_of(catalog, keyspace));
+    };
+    let Some(second) = positions.next() else {
+        return locate(catalog, selected, args.get(first)); // Most commands name one key.
+    };
     let mut places: BTreeMap<GroupId, Vec<usize>> = BTreeMap::new();
     let mut undeclared = None;
-    for position in positions {
+    for position in [first, second].into_iter().chain(positions) {
         match locate(catalog, selected, args.get(position))? {
             Route::One(group) => places.entry(group).or_default().push(position),
             other => undeclared = Some(other),

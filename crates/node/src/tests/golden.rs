@@ -2,11 +2,14 @@
 //! `UPDATE=1 cargo test -p node golden` writes them anew; a line that changes is a format that breaks.
 #![expect(clippy::disallowed_methods, reason = "UPDATE=1 is the one switch of this test")]
 
+use crate::backup::{Export, Place};
 use crate::catalog::{Catalog, Change, Refusal};
-use crate::contract::{Contract, TableKind};
+use crate::contract::Contract;
+use crate::machine::Machine;
 use crate::message::{Content, Identity, Lost, Packet, Record, Replica};
 use crate::proposal::{Body, Item, Operation, Outcome, Proposal, Session};
-use stdx::{Bytes, NodeId, WallClock};
+use crate::restore::Load;
+use stdx::{Bytes, NodeId, Planted, WallClock};
 use wire::Wire;
 use wire::resp::{Args, Reply};
 
@@ -40,6 +43,34 @@ fn operations() -> Vec<(&'static str, Operation)> {
         ("barrier", Operation::Barrier),
         ("batch full", Operation::BatchFull(vec![Item::Command(["get", "a"].iter().collect())])),
     ]
+    .into_iter()
+    .chain(backups())
+    .collect()
+}
+
+/// What backups and restores say.
+fn backups() -> Vec<(&'static str, Operation)> {
+    let name = || String::from("account");
+    let sealed = Change::CreateSealed { name: name(), contract: Contract::default() };
+    let after = Place { index: 7, term: 2, tail: 9 };
+    let chunk = Load::Chunk {
+        backup: 5,
+        seq: 0,
+        time: WallClock(6),
+        fences: vec![(name(), 3)],
+        bytes: bytes("keys"),
+    };
+    vec![
+        ("create sealed", Operation::Catalog(sealed)),
+        ("open", Operation::Catalog(Change::Open { name: name() })),
+        ("load chunk", Operation::Load(chunk)),
+        ("load whole", Operation::Load(Load::Whole { backup: 5, chunks: 1 })),
+        ("loaded", Operation::Loaded),
+        ("export begin", Operation::Export(Export::Begin { backup: 5 })),
+        ("export chunk", Operation::Export(Export::Chunk { backup: 5, seq: 1 })),
+        ("export end", Operation::Export(Export::End { backup: 5 })),
+        ("export log", Operation::Export(Export::Log { after, upto: 8 })),
+    ]
 }
 
 fn contents() -> Vec<(&'static str, Content)> {
@@ -61,7 +92,7 @@ fn contents() -> Vec<(&'static str, Content)> {
 
 fn records() -> Vec<(&'static str, Record)> {
     let identity = Identity { node: NodeId(1), cluster: 2, disk: 3, life: 4 };
-    let keyspace = Catalog::founding(&[NodeId(1), NodeId(2), NodeId(3)], TableKind::Memory)
+    let keyspace = Catalog::founding(&[NodeId(1), NodeId(2), NodeId(3)], &Contract::standard(3))
         .get("default")
         .cloned();
     let replica = Replica { group: 1, replica: NodeId(1), keyspace: keyspace.expect("founded") };
@@ -86,8 +117,33 @@ fn records() -> Vec<(&'static str, Record)> {
 fn line<T: Wire + PartialEq + core::fmt::Debug>(kind: &str, name: &str, value: &T) -> String {
     let bytes = wire::encode(value);
     assert_eq!(wire::decode_all::<T>(&bytes).as_ref(), Ok(value), "{kind} {name}");
-    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("{kind} {name}: {hex}\n")
+    format!("{kind} {name}: {}\n", digits(&bytes))
+}
+
+fn digits(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The first chunks of snapshots: all that a state has beside its keys.
+fn heads() -> Vec<(&'static str, Vec<u8>)> {
+    let founding = || Catalog::founding(&[NodeId(1), NodeId(2), NodeId(3)], &Contract::standard(3));
+    let keyspace = || Machine::keyspace(data::Db::default(), Planted::NONE);
+    let after = |mut machine: Machine, operation: Operation| {
+        let body = Body { epoch: 1, ..body(operation) };
+        machine.apply(1, &Proposal { stamp: WallClock(1), seed: 2, limit: 3, body });
+        machine.freeze()
+    };
+    let fence = Operation::Fence { name: "account".into(), epoch: 5 };
+    let bytes = data::Db::empty_chunk().into();
+    let load = Load::Chunk { backup: 5, seq: 0, time: WallClock(6), fences: Vec::new(), bytes };
+    let sealed = Change::CreateSealed { name: "account".into(), contract: Contract::default() };
+    let catalog = || Machine::catalog(founding(), Planted::NONE);
+    vec![
+        ("catalog", after(catalog(), Operation::Tick)),
+        ("keyspace", after(keyspace(), fence)),
+        ("sealing", after(catalog(), Operation::Catalog(sealed))),
+        ("restored", after(keyspace(), Operation::Load(load))),
+    ]
 }
 
 #[test]
@@ -102,6 +158,12 @@ fn golden() {
     }
     for (name, record) in records() {
         now += &line("record", name, &record);
+    }
+    for (name, bytes) in heads() {
+        let db = data::Db::default();
+        let again = Machine::stage(&bytes, db, Planted::NONE).expect("it is ours").freeze();
+        assert_eq!(again, bytes, "head {name}");
+        now += &format!("head {name}: {}\n", digits(&bytes));
     }
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/golden.txt");
     if std::env::var("UPDATE").is_ok() {

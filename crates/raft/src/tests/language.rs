@@ -1,7 +1,7 @@
 //! Raft's words in scripts.
 
 use crate::state::{Flow, Role};
-use crate::{Config, Entry, Kind, LogId, Mark, Message, Output, Raft, Record, Request};
+use crate::{Config, Drift, Entry, Kind, LogId, Mark, Message, Output, Raft, Record, Request};
 use protocol::{NodeId, NodeSet};
 use sim::script::Language;
 use std::format;
@@ -52,10 +52,12 @@ fn mark(nodes: &NodeSet, word: &str) -> Result<Mark, String> {
 impl Language for Words {
     type Core = Raft;
 
-    /// `one-by-one`: an AppendEntries carries one entry.
+    /// `one-by-one`: an AppendEntries carries one entry. `lease`: leases, with clocks that are 10 % off at most.
     fn config(&self, id: NodeId, nodes: &NodeSet, options: &[String]) -> Config {
-        let max_append_bytes = if options == ["one-by-one"] { 1 } else { 1 << 20 };
-        Config { keep_bytes: 0, max_append_bytes, ..Config::new(id, nodes.clone()) }
+        let has = |option: &str| options.iter().any(|given| given == option);
+        let max_append_bytes = if has("one-by-one") { 1 } else { 1 << 20 };
+        let lease = has("lease").then_some(Drift { ppm: 100_000 });
+        Config { keep_bytes: 0, max_append_bytes, lease, ..Config::new(id, nodes.clone()) }
     }
 
     fn request(&self, nodes: &NodeSet, words: &[&str]) -> Result<Request, String> {
@@ -64,8 +66,12 @@ impl Language for Words {
                 Request::Propose { context: 0, payload: payload.as_bytes().into() }
             }
             ["read", context] => Request::Read { context: number(context)? },
+            ["read-here", context] => Request::ReadHere { context: number(context)? },
             ["compact", upto] => Request::Compact { mark: mark(nodes, upto)? },
             ["installed", upto] => Request::Installed { mark: mark(nodes, upto)? },
+            ["go-quiet"] => Request::GoQuiet,
+            ["peer-down", peer] => Request::PeerDown { peer: NodeId(number(peer)?) },
+            ["peer-up", peer] => Request::PeerUp { peer: NodeId(number(peer)?) },
             ["unreachable", peer] => Request::Unreachable { peer: NodeId(number(peer)?) },
             ["chunk", seq, payload, "of", upto, "for", to, "transfer", transfer, last @ ..] => {
                 Request::Chunk {
@@ -112,6 +118,12 @@ impl Language for Words {
             Message::ChunkAck { term, transfer, next } => {
                 format!("ChunkAck t{term} transfer {transfer} next {next}")
             }
+            Message::ReadIndex { term, .. } => format!("ReadIndex t{term}"),
+            Message::ReadIndexReply { term, index, .. } => {
+                format!("ReadIndexReply t{term} index {index}")
+            }
+            Message::Quiet { term, index } => format!("Quiet t{term} at {index}"),
+            Message::QuietAck { term, index } => format!("QuietAck t{term} at {index}"),
             Message::Durable { term, index } => format!("Durable {}", at(*term, *index)),
             Message::Voted { term } => format!("Voted t{term}"),
         }

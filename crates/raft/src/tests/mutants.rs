@@ -1,7 +1,7 @@
-//! Each planted bug is found by the checks of [`super::world`], which name none of them, while worlds without faults
-//! stay green with it.
+//! Each planted bug is found by the checks of [`super::world`] or [`super::leases`], which name none of them, while
+//! worlds without faults stay green with it.
 
-use super::world;
+use super::{leases, world};
 use protocol::{Mutant, Planted};
 use std::boxed::Box;
 use std::cell::Cell;
@@ -15,13 +15,36 @@ std::thread_local! {
 /// The most seeds any of them may need.
 const BUDGET: u64 = 500;
 
-fn found(seed: u64, faults: bool, mutant: Mutant) -> bool {
-    panic::catch_unwind(|| world::run(seed, faults, Planted::one(mutant))).is_err()
+/// Runs one seed with a planted bug; it panics if a check finds something.
+type World = fn(u64, bool, Planted);
+
+fn found(world: World, seed: u64, faults: bool, mutant: Mutant) -> bool {
+    panic::catch_unwind(|| world(seed, faults, Planted::one(mutant))).is_err()
 }
 
 #[test]
-#[expect(clippy::print_stdout, reason = "the seeds needed are the result")]
 fn each_planted_bug_is_found() {
+    all_found(&world::MUTANTS, |seed, faults, planted| {
+        world::run(seed, faults, planted);
+    });
+}
+
+#[test]
+fn each_planted_bug_of_reads_is_found() {
+    all_found(&leases::MUTANTS, |seed, faults, planted| {
+        leases::run(seed, faults, planted);
+    });
+}
+
+#[test]
+fn each_planted_bug_of_quiet_groups_is_found() {
+    all_found(&leases::QUIET_MUTANTS, |seed, faults, planted| {
+        leases::run_quiet(seed, faults, planted);
+    });
+}
+
+#[expect(clippy::print_stdout, reason = "the seeds needed are the result")]
+fn all_found(mutants: &[Mutant], world: World) {
     // Expected panics are not printed; those of other tests at the same time are.
     let hook = panic::take_hook();
     panic::set_hook(Box::new(move |info| {
@@ -30,14 +53,12 @@ fn each_planted_bug_is_found() {
         }
     }));
     EXPECTED.set(true);
-    let needed: Vec<(Mutant, Option<u64>)> = world::MUTANTS
-        .into_iter()
-        .map(|mutant| (mutant, (0..BUDGET).find(|seed| found(1000 + seed, true, mutant))))
-        .collect();
-    let quiet: Vec<(Mutant, Vec<u64>)> = world::MUTANTS
-        .into_iter()
-        .map(|mutant| (mutant, (0..20).filter(|seed| found(*seed, false, mutant)).collect()))
-        .collect();
+    let first = |mutant| (0..BUDGET).find(|seed| found(world, 1000 + seed, true, mutant));
+    let needed: Vec<(Mutant, Option<u64>)> =
+        mutants.iter().map(|mutant| (*mutant, first(*mutant))).collect();
+    let calm = |mutant| (0..20).filter(|seed| found(world, *seed, false, mutant)).collect();
+    let quiet: Vec<(Mutant, Vec<u64>)> =
+        mutants.iter().map(|mutant| (*mutant, calm(*mutant))).collect();
     EXPECTED.set(false);
     for (mutant, seeds) in &needed {
         std::println!("{mutant:?}: seeds needed {:?}", seeds.map(|seeds| seeds + 1));

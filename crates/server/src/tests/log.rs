@@ -34,7 +34,7 @@ fn each_write_is_answered_and_a_failure_is_the_last_answer() {
     let mut log = LogThread::spawn("log".to_owned(), journal, LogMetrics::default());
     for first in 0..2 {
         log.write(job(first));
-        assert_eq!(log.answers.blocking_recv(), Some(Ok(Position(first + 1))));
+        assert_eq!(log.answers.blocking_recv(), Some(Ok(job(first).batch)));
     }
     log.write(job(2));
     log.write(job(3));

@@ -71,6 +71,9 @@ impl<T: Table> Table for MissingTable<T> {
     type Entry = T::Entry;
 
     fn get(&self, key: &[u8]) -> Lookup<&T::Entry> {
+        if self.part == 0 {
+            return self.inner.get(key);
+        }
         let hash = hash_of(key);
         if self.is_cold(hash) { Lookup::Missing(Ticket(hash)) } else { self.inner.get(key) }
     }

@@ -1,7 +1,8 @@
 //! Seeds that every change must pass, each run twice: safety, then progress, and the same run both times.
 
 use std::ops::Range;
-use swarm::{Counters, Options, REQUIRED, run_seed};
+use stdx::{Mutant, Planted};
+use swarm::{Counters, Options, Profile, REQUIRED, run_seed};
 
 /// What so many seeds in a row have met.
 fn pass(seeds: Range<u64>) -> (u64, Counters) {
@@ -66,4 +67,19 @@ fn story() {
     report.lines().for_each(|line| println!("{line}"));
     report.counters.rows().for_each(|(name, times)| println!("{name}: {times}"));
     println!("{:?}, {:?}: {}", report.profile, report.workload, report.verdict);
+}
+
+/// Leases and reads at followers, in the world made for them; and there a leader that asks nobody is found.
+#[test]
+fn leases_hold_while_clocks_keep_to_the_bound() {
+    crate::quiet();
+    let profile = Some(Profile::Leases);
+    for seed in 0..40 {
+        let report = run_seed(seed, Options { profile, ..Options::default() });
+        assert!(report.verdict.is_ok(), "seed {seed}: {}", report.verdict);
+    }
+    let planted = Planted::one(Mutant::ReadWithoutQuorum);
+    let options = Options { planted, profile, witness: false, ..Options::default() };
+    let found = (0..40).filter(|seed| !run_seed(*seed, options).verdict.is_ok()).count();
+    assert!(found > 4, "a leader that asks nobody was found in {found} of 40 seeds only");
 }

@@ -102,7 +102,7 @@ impl ReplyParser {
         let text = || String::from_utf8_lossy(line).into_owned();
         let mut taken = end + 2;
         let reply = match kind {
-            b'+' => Reply::Simple(text()),
+            b'+' => Reply::Simple(text().into()),
             b'-' => Reply::Error(text()),
             b',' => Reply::Double(text()),
             b'(' => Reply::bulk(line),

@@ -35,6 +35,12 @@ pub(super) fn bulk(bytes: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(b"\r\n");
 }
 
+/// A command as a client sends it: an array of bulk strings.
+pub fn command(words: &[&[u8]], out: &mut Vec<u8>) {
+    header(b'*', words.len(), out);
+    words.iter().for_each(|word| bulk(word, out));
+}
+
 /// `<kind><text>\r\n`; a line break inside would let a value forge replies, so it becomes a space.
 fn line(kind: u8, text: &str, out: &mut Vec<u8>) {
     out.push(kind);

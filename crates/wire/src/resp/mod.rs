@@ -6,7 +6,7 @@
 //! | `parse` | [`Parser`]: bytes of a client to commands, resumable at any byte |
 //! | `inline` | commands typed by hand: quotes and escapes |
 //! | `reply` | [`Reply`]: an answer, and its encoding between nodes |
-//! | `encode` | a [`Reply`] as bytes for a client, lowered for RESP2 |
+//! | `encode` | a [`Reply`] as bytes for a client, lowered for RESP2; [`command`], for who asks many |
 //! | `client` | [`ReplyParser`]: the other direction, for tests, CLI and load generators |
 //!
 //! Invariants: no byte is looked at twice; memory follows the bytes that came, never the lengths that were
@@ -23,6 +23,7 @@ mod tests;
 
 pub use args::Args;
 pub use client::{Incoming, ReplyError, ReplyParser};
+pub use encode::command;
 pub use parse::{Limits, Parser, ProtocolError};
 pub use reply::Reply;
 

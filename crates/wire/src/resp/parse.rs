@@ -1,5 +1,6 @@
 //! Bytes of a client to commands.
 
+use super::args::Words;
 use super::{Args, Reply, inline};
 use alloc::format;
 use alloc::vec::Vec;
@@ -112,7 +113,7 @@ pub struct Parser {
     state: State,
     /// The start of a line whose end has not come yet.
     line: Vec<u8>,
-    args: Args,
+    args: Words,
 }
 
 impl Default for Parser {
@@ -124,7 +125,7 @@ impl Default for Parser {
 impl Parser {
     /// A parser at the start of a connection.
     pub fn new(limits: Limits) -> Parser {
-        Parser { limits, state: State::Start, line: Vec::new(), args: Args::default() }
+        Parser { limits, state: State::Start, line: Vec::new(), args: Words::default() }
     }
 
     /// Changes the limits from the next length on.
@@ -170,7 +171,7 @@ impl Parser {
             if let Err(error) = step {
                 self.state = State::Failed(error);
                 self.line = Vec::new();
-                self.args = Args::default();
+                self.args = Words::default();
                 return Err(error);
             }
         }
@@ -196,7 +197,7 @@ impl Parser {
         if let Some(left @ 1..) = count {
             // Each argument takes five bytes at least: what has come bounds the room made for it.
             self.args =
-                Args::with_capacity(left.min(rest.len() / 5 + 1), (left * 12).min(rest.len()));
+                Words::with_capacity(left.min(rest.len() / 5 + 1), (left * 12).min(rest.len()));
             self.state = State::Length { left };
         }
         Ok(())
@@ -250,7 +251,7 @@ impl Parser {
         self.state = match (bytes, left) {
             (1.., _) => State::End { bytes, left },
             (0, 1) => {
-                out.push(core::mem::take(&mut self.args));
+                out.push(self.args.take());
                 State::Start
             }
             (0, _) => State::Length { left: left - 1 },

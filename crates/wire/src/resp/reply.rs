@@ -1,6 +1,7 @@
 //! An answer to a command, and its encoding between nodes.
 
 use crate::{Reader, Wire, WireError};
+use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
 use stdx::Bytes;
@@ -9,7 +10,7 @@ use stdx::Bytes;
 #[derive(Clone, Debug, PartialEq)]
 pub enum Reply {
     /// `+OK`, without line breaks.
-    Simple(String),
+    Simple(Cow<'static, str>),
     /// `-ERR ...`: prefix and text, without line breaks.
     Error(String),
     /// `:7`
@@ -40,12 +41,12 @@ pub(crate) const MAX_DEPTH: usize = 16;
 impl Reply {
     /// `+OK`.
     pub fn ok() -> Reply {
-        Reply::Simple(String::from("OK"))
+        Reply::Simple(Cow::Borrowed("OK"))
     }
 
     /// `+text`.
-    pub fn simple(text: &str) -> Reply {
-        Reply::Simple(String::from(text))
+    pub fn simple(text: impl Into<Cow<'static, str>>) -> Reply {
+        Reply::Simple(text.into())
     }
 
     /// `-text`, prefix included: `ERR ...`.
@@ -103,7 +104,7 @@ impl Reply {
             return Err(WireError::UnknownVersion("Reply", version));
         }
         Ok(match kind {
-            1 => Reply::Simple(String::decode(from)?),
+            1 => Reply::Simple(simple(from)?),
             2 => Reply::Error(String::decode(from)?),
             3 => Reply::Int(i64::decode(from)?),
             4 => Reply::Bulk(Bytes::decode(from)?),
@@ -139,16 +140,23 @@ impl Reply {
 
 const VERSION: u8 = 1;
 
+/// A line; the usual one costs no memory.
+fn simple(from: &mut Reader<'_>) -> Result<Cow<'static, str>, WireError> {
+    let text = core::str::from_utf8(from.bytes()?).map_err(|_| WireError::Invalid("utf-8"))?;
+    Ok(if text == "OK" { Cow::Borrowed("OK") } else { Cow::Owned(String::from(text)) })
+}
+
 /// Each part starts with its kind and the version byte, as `wire_enum!` writes them; by hand because the depth
 /// must be bounded.
 impl Wire for Reply {
     fn encode(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&[self.kind(), VERSION]);
         match self {
-            Reply::Simple(text)
-            | Reply::Error(text)
-            | Reply::Double(text)
-            | Reply::Verbatim(text) => text.encode(out),
+            Reply::Simple(text) => {
+                text.len().encode(out);
+                out.extend_from_slice(text.as_bytes());
+            }
+            Reply::Error(text) | Reply::Double(text) | Reply::Verbatim(text) => text.encode(out),
             Reply::Int(value) => value.encode(out),
             Reply::Bulk(bytes) => bytes.encode(out),
             Reply::Null | Reply::NullArray => {}

@@ -182,7 +182,7 @@ fn random_reply(prng: &mut Prng, depth: usize) -> Reply {
     let text = format!("t{}", prng.below(1000));
     let count = prng.index(4);
     match prng.below(if depth == 0 { 8 } else { 11 }) {
-        0 => Reply::Simple(text),
+        0 => Reply::Simple(text.into()),
         1 => Reply::err(format!("ERR {text}")),
         2 => Reply::Int((prng.next_u64() as i64) >> prng.below(64)),
         3 => Reply::bulk((0..prng.index(30)).map(|i| i as u8).collect::<Vec<u8>>()),
