@@ -1,6 +1,6 @@
 //! A trio of nodes in one loop: no faults here (that is `swarm`'s), only what commands mean through the gateway.
 
-use crate::{Config, ConnId, Member, Node, Output, Packet, Request};
+use crate::{Config, ConnId, Member, Node, Output, Packet, Request, TablesConfig};
 use alloc::collections::VecDeque;
 use protocol::{Action, Host};
 use sim::disk::SimDisk;
@@ -50,6 +50,7 @@ fn config(node: u64) -> Config {
         chunk_bytes: 4096,
         default_contract: None,
         misses: (1, 3),
+        tables: TablesConfig::default(),
         version: "test",
         started: WallClock(0),
         planted: Planted::NONE,

@@ -52,7 +52,7 @@ fn every_error_names_file_line_key_and_what_was_expected() {
             "htpp =",
             "node.toml:6: `htpp`: unknown field `htpp`, expected one of `cluster`, `node`, `dir`, \
              `client`, `peer`, `http`, `join`, `default-contract`, `request-timeout`, `requirepass`, \
-             `max-value`, `max-clients`, `snapshot-bytes`, `log-level`, `log-format`",
+             `max-value`, `max-clients`, `snapshot-bytes`, `memory`, `log-level`, `log-format`",
         ),
         (
             "request-timeout =",
@@ -73,6 +73,12 @@ fn every_error_names_file_line_key_and_what_was_expected() {
             "1GB",
             "node.toml:9: `max-value`: invalid value: string \"1GB\", expected a size from \"1KiB\" \
              to \"512MiB\"",
+        ),
+        (
+            "http =",
+            "memory = \"4MiB\"\nhttp =",
+            "node.toml:6: `memory`: invalid value: string \"4MiB\", expected a size from \"16MiB\" \
+             to \"1024GiB\"",
         ),
         (
             "\"secret\"",
