@@ -10,13 +10,11 @@ use crate::seal;
 use crate::state::{Node, Timer};
 use protocol::{Effects, Input, Protocol};
 use raft::{Entry, Kind, Raft};
-use stdx::{Duration, Mutant, NodeId, Now};
+use stdx::{Mutant, NodeId, Now};
 
 /// One step applies no more entries once they had this many bytes: a node that has much to catch up with must
 /// still send heartbeats.
 const APPLY_BYTES: usize = 256 << 10;
-/// An overdue key waits at least this long for the next tick, so that a burst of them shares one.
-const EXPIRY_PAUSE: Duration = Duration::from_millis(100);
 
 impl Node {
     /// Steps a group's core and passes on what it emits; what it says is queued for [`Node::settle`].
@@ -489,45 +487,5 @@ impl Node {
             }
             Err(NotYet::Due) => self.tick(now, id, out),
         }
-    }
-
-    /// Commits the time, unless a tick is on its way. If this replica no longer leads, the reads that wait
-    /// for it are refused, since they were confirmed by a leader who cannot act any more.
-    fn tick(&mut self, now: Now, id: GroupId, out: &mut Effects<Node>) {
-        if self.groups[&id].tick.is_some() {
-            return;
-        }
-        let body = Body { session: None, epoch: 0, operation: Operation::Tick };
-        if let Err(leader) = self.propose(now, id, body, out) {
-            let group = self.groups.get_mut(&id).expect("just seen");
-            for (_, read) in core::mem::take(&mut group.reads) {
-                self.answer_read(now, id, read.asker, Outcome::NotLeader(leader), out);
-            }
-        }
-    }
-
-    /// Sets the timer for the next key that falls due in a group led here.
-    fn watch_expiry(&mut self, now: Now, id: GroupId) {
-        let group = &self.groups[&id];
-        let due = group.machine.next_expiry().filter(|_| group.raft.is_leading());
-        let deadline = due.map(|due_ms| {
-            let wait = Duration::from_millis(due_ms.saturating_sub(now.wall.millis()));
-            now.mono + wait.max(EXPIRY_PAUSE)
-        });
-        // An earlier deadline that still stands is kept: it only costs a look.
-        match (self.timers.get(Timer::Expiry(id)), deadline) {
-            (Some(before), Some(after)) if before <= after => {}
-            _ => self.timers.set(Timer::Expiry(id), deadline),
-        }
-    }
-
-    /// A key may be due in a group led here.
-    pub(crate) fn expiry_passed(&mut self, now: Now, id: GroupId, out: &mut Effects<Node>) {
-        let Some(group) = self.groups.get(&id) else { return };
-        let due = group.machine.next_expiry().is_some_and(|at| at <= now.wall.millis());
-        if due && group.raft.is_leading() {
-            self.tick(now, id, out);
-        }
-        self.watch_expiry(now, id);
     }
 }

@@ -10,6 +10,7 @@
 //! | `state`, `step` | [`Node`] and all that can happen to it |
 //! | `peers` | who is alive, for groups without anything to do |
 //! | `group`, `groups` | a replica: consensus core, state machine, reads; how they are driven |
+//! | `expiry` | a leader commits the time when a key is due |
 //! | `seal`, `damage` | checksums from end to end, and what becomes of a replica whose own do not hold |
 //! | `snapshot` | written, sent, received; which records may go |
 //! | `compare` | whether replicas hold the same; one that does not is rebuilt |
@@ -36,6 +37,7 @@ mod catalog;
 mod compare;
 pub mod contract;
 mod damage;
+mod expiry;
 mod gateway;
 mod group;
 mod groups;

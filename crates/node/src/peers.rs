@@ -1,8 +1,9 @@
 //! Which peers are alive: one small packet to each of them and interval, whatever the number of groups.
 //!
-//! Quiet groups (`raft::quiet`) have no deadlines: this node listens in their place. When a peer has been silent for the
-//! shortest election timeout, or is heard in a new life, the quiet groups that it leads are woken (`PeerDown`); when it is
-//! heard again, those led here greet it (`PeerUp`). Any packet of a peer shows that it lives.
+//! Quiet groups (`raft::quiet`) have no deadlines: this node listens in their place. When a peer has been silent
+//! for the shortest election timeout, or is heard in a new life, the quiet groups that it leads are woken
+//! (`PeerDown`); when it is heard again, those led here greet it (`PeerUp`). Any packet of a peer shows that it
+//! lives.
 //!
 //! The packet is `Applying` of a group that there is not ([`ALIVE`]). Release 0.1 ignores that word from a peer, since
 //! it is what a node says to itself; newer ones know by it that the sender understands quiet groups and reads at

@@ -6,8 +6,8 @@ use crate::{Ignored, Message, Output, Raft};
 use protocol::{Effects, Instant, Mutant, NodeId};
 
 impl Raft {
-    /// Commits what a majority of each half of the voters holds on disk, if it is of this term. An entry of an earlier term on a
-    /// majority can still be replaced (figure 8); it is committed by one of this term above it.
+    /// Commits what a majority of each half of the voters holds on disk, if it is of this term. An entry of an
+    /// earlier term on a majority can still be replaced (figure 8); it is committed by one of this term above it.
     pub(crate) fn try_commit(&mut self, now: Instant, out: &mut Effects<Raft>) {
         let Role::Leader(leader) = &self.role else { return };
         let held = self.held(leader);

@@ -74,6 +74,13 @@ impl Raft {
         Ok(())
     }
 
+    /// Only who follows asks, and nothing waits while nothing is asked.
+    pub(crate) fn check_questions(&self) {
+        let follows = matches!(self.role, Role::Follower { leader: Some(_), .. });
+        assert!(follows || !self.asks(), "a question to nobody");
+        assert!(self.asks() || self.questions.waiting.is_empty(), "reads that nobody asks for");
+    }
+
     /// Whether a question is under way.
     pub(crate) fn asks(&self) -> bool {
         !self.questions.asked.1.is_empty()

@@ -103,6 +103,12 @@ impl Lease {
         !self.given_up && now.since(since) < lease
     }
 
+    /// Rounds in order, and none of the future.
+    pub(crate) fn check(&self, round: u64) {
+        assert!(self.sent.iter().is_sorted_by(|a, b| a.0 < b.0 && a.1 <= b.1), "rounds mixed up");
+        assert!(self.sent.back().is_none_or(|(last, _)| *last <= round), "a round of the future");
+    }
+
     /// Whether there is none any more in this term.
     pub(crate) fn is_given_up(&self) -> bool {
         self.given_up

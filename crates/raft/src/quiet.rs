@@ -22,7 +22,7 @@
 
 use crate::state::{Flow, Role};
 use crate::step::Handled;
-use crate::{Ignored, Message, Raft, Request};
+use crate::{Ignored, LogId, Message, Raft, Request};
 use protocol::{Effects, Input, Instant, Mutant, NodeId, NodeSet};
 use stdx::Duration;
 
@@ -60,6 +60,23 @@ impl Raft {
     pub(crate) fn active(&mut self, now: Instant) {
         self.rest.active = now;
         self.rest.asked = None;
+    }
+
+    /// Nobody is quiet who has something to do, or nobody to wait for.
+    pub(crate) fn check_rest(&self, last: LogId) {
+        if !self.rest.quiet {
+            return;
+        }
+        assert!(self.leader().is_some(), "quiet without a leader");
+        if let Some(leader) = self.leads() {
+            assert!(self.rest.asked.is_none(), "quiet while it asks others to be");
+            assert_eq!(self.commit, last.index, "quiet with entries to commit");
+            assert_eq!(leader.own, last.index, "quiet while its disk works");
+            assert!(leader.reads.asked.is_empty(), "quiet with reads under way");
+            assert!(leader.handover.is_none(), "quiet while it hands over");
+            let level = leader.followers.values().all(|follower| follower.matched == last.index);
+            assert!(level, "quiet with a follower that lags");
+        }
     }
 
     /// What wakes a quiet leader, before it is handled. What only comes late does not.

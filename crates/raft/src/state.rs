@@ -416,10 +416,8 @@ impl Raft {
             }
             Role::Leader(leader) => self.check_leader(leader, last),
         }
-        if self.rest.quiet {
-            assert!(self.leader().is_some(), "quiet without a leader");
-            assert!(!self.is_leading() || self.commit == last.index, "quiet with work to do");
-        }
+        self.check_rest(last);
+        self.check_questions();
         if self.steps.is_multiple_of(DEEP_EVERY) {
             self.log.check_deep();
         }
@@ -443,6 +441,8 @@ impl Raft {
         for (id, progress) in &leader.followers {
             let matched = progress.matched;
             assert!(matched <= last.index, "{id} matches {matched} > {}", last.index);
+            assert!(progress.told <= self.commit, "{id} was told what is not committed");
+            assert!(progress.round <= leader.reads.round, "{id} answered a round that is none");
             match &progress.flow {
                 Flow::Probe { next, .. } | Flow::Replicate { next, .. } => {
                     assert!(*next > matched, "{id}: next {next} <= matched {matched}");
@@ -453,8 +453,10 @@ impl Raft {
                 }
             }
         }
-        for (round, _, _) in &leader.reads.asked {
+        for (round, index, _) in &leader.reads.asked {
             assert!(*round <= leader.reads.round, "a round from the future");
+            assert!(*index <= self.commit, "a read of what is not committed");
         }
+        leader.lease.check(leader.reads.round);
     }
 }

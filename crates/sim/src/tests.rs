@@ -278,6 +278,7 @@ fn what_was_promised_is_kept_under_all_faults_and_every_counter_moves() {
     // Those that have tests of their own: `failures`, `byzantine`.
     let elsewhere = [
         "boot failures",
+        "damaged messages",
         "detections",
         "equivocations",
         "flipped bits",

@@ -52,7 +52,8 @@ fn every_error_names_file_line_key_and_what_was_expected() {
             "htpp =",
             "node.toml:6: `htpp`: unknown field `htpp`, expected one of `cluster`, `node`, `dir`, \
              `client`, `peer`, `http`, `join`, `default-contract`, `request-timeout`, `requirepass`, \
-             `max-value`, `max-clients`, `snapshot-bytes`, `memory`, `log-level`, `log-format`",
+              `max-value`, `max-clients`, `snapshot-bytes`, `test-brake`, \
+              `transfer-rate`, `memory`, `log-level`, `log-format`",
         ),
         (
             "request-timeout =",

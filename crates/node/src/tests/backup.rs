@@ -366,8 +366,11 @@ fn source(keyspace: &str) -> (Taken, Trio) {
 
 /// Restores into a new trio and looks at it in the middle; whether nothing was seen before it was whole.
 fn restores(planted: Planted) -> Result<(), String> {
+    restores_into(Trio::with(256 << 10, |n| crate::Config { planted, ..roomy(n) }))
+}
+
+fn restores_into(mut trio: Trio) -> Result<(), String> {
     let (taken, old) = source("account");
-    let mut trio = Trio::with(256 << 10, |n| crate::Config { planted, ..roomy(n) });
     trio.run(0, 2, &["HELLO 3"]);
     assert_eq!(trio.run(0, 2, &["ATOLL RESTORE CREATE account"]), "+OK");
     let again = trio.run(0, 2, &["ATOLL RESTORE CREATE account"]);
@@ -397,7 +400,12 @@ fn restores(planted: Planted) -> Result<(), String> {
     assert_eq!(trio.run(2, 2, &["ATOLL RESTORE OPEN account"]), "+OK");
     let status = trio.said(0, 2, "ATOLL RESTORE STATUS account")?;
     assert_eq!((count(&status, "whole"), count(&status, "backup")), (1, 9));
-    assert_eq!(visible(&trio, 2), visible(&old, 2));
+    let restored = trio.backup(2, "account", |_| ())?;
+    let mut all = BTreeMap::new();
+    restored.at(restored.index)?.each(|key, e| {
+        all.insert(key.to_vec(), (e.string().to_vec(), e.version, e.expiry));
+    });
+    assert_eq!(all, visible(&old, 2));
     // Its history is its own: a write after WATCH is seen, though indexes here are lower than they were.
     trio.run(0, 1, &["WATCH account:k1", "MULTI", "GET account:k1"]);
     trio.run(1, 1, &["SET account:k1 new"]);
@@ -411,6 +419,12 @@ fn restores(planted: Planted) -> Result<(), String> {
 #[test]
 fn a_keyspace_is_restored_whole_or_not_seen() {
     restores(Planted::NONE).unwrap();
+}
+
+#[test]
+fn a_table_on_disk_is_restored_as_well() {
+    let trio = Trio::with(256 << 10, |n| on_disk(roomy(n)));
+    restores_into(trio).unwrap();
 }
 
 #[test]
