@@ -33,14 +33,14 @@ struct Trio {
     /// A node whose disk takes nothing, and the write that waits for it.
     stuck: Option<usize>,
     waiting: Option<wire::Batch>,
-    /// The engines of tables on disk, and what they have answered that their nodes hear with the next turn.
-    engines: Vec<(Engine<SimDisk>, Vec<Answer>)>,
+    /// The engines of tables on disk, and what they have answered that their nodes hear some turns later.
+    engines: Vec<(Engine<SimDisk>, VecDeque<(u64, Answer)>)>,
 }
 
-fn engine() -> (Engine<SimDisk>, Vec<Answer>) {
+fn engine() -> (Engine<SimDisk>, VecDeque<(u64, Answer)>) {
     let config =
         EngineConfig { page_bytes: 64 << 10, outline: data::outline, planted: Planted::NONE };
-    (Engine::new(SimDisk::default(), config).unwrap(), Vec::new())
+    (Engine::new(SimDisk::default(), config).unwrap(), VecDeque::new())
 }
 
 /// The same, with the keys of `default` on disk and hardly any in memory.
@@ -127,8 +127,9 @@ impl Trio {
             self.nodes[to.0 as usize - 1].0.receive(from, packet);
         }
         for n in 0..3 {
-            for answer in core::mem::take(&mut self.engines[n].1) {
-                self.ask(n, Request::Table(answer));
+            let due = |answer: &mut (u64, Answer)| answer.0 <= self.now;
+            while let Some((_, answer)) = self.engines[n].1.pop_front_if(due) {
+                self.nodes[n].0.request(Request::Table(answer)).unwrap();
             }
             let mut actions = VecDeque::new();
             let (host, log) = &mut self.nodes[n];
@@ -153,7 +154,8 @@ impl Trio {
                     Action::Output(Output::Event(event)) => self.events.push((n, event)),
                     Action::Output(Output::Table(ask)) => {
                         let (engine, answers) = &mut self.engines[n];
-                        answers.extend(engine.carry_out(ask).unwrap());
+                        let heard = self.now + 10_000_000;
+                        answers.extend(engine.carry_out(ask).unwrap().map(|a| (heard, a)));
                     }
                     Action::Output(_) => {}
                 }

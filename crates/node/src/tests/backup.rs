@@ -366,13 +366,14 @@ fn source(keyspace: &str) -> (Taken, Trio) {
 
 /// Restores into a new trio and looks at it in the middle; whether nothing was seen before it was whole.
 fn restores(planted: Planted) -> Result<(), String> {
-    restores_into(Trio::with(256 << 10, |n| crate::Config { planted, ..roomy(n) }))
+    restores_into(Trio::with(256 << 10, |n| crate::Config { planted, ..roomy(n) }), "")
 }
 
-fn restores_into(mut trio: Trio) -> Result<(), String> {
+fn restores_into(mut trio: Trio, clauses: &str) -> Result<(), String> {
     let (taken, old) = source("account");
     trio.run(0, 2, &["HELLO 3"]);
-    assert_eq!(trio.run(0, 2, &["ATOLL RESTORE CREATE account"]), "+OK");
+    let create = format!("ATOLL RESTORE CREATE account{clauses}");
+    assert_eq!(trio.run(0, 2, &[&create]), "+OK");
     let again = trio.run(0, 2, &["ATOLL RESTORE CREATE account"]);
     assert!(again.contains("exists"), "{again}");
     let pieces = pieces(taken.at(taken.index)?, "account", 9);
@@ -424,7 +425,7 @@ fn a_keyspace_is_restored_whole_or_not_seen() {
 #[test]
 fn a_table_on_disk_is_restored_as_well() {
     let trio = Trio::with(256 << 10, |n| on_disk(roomy(n)));
-    restores_into(trio).unwrap();
+    restores_into(trio, " TABLE disk").unwrap();
 }
 
 #[test]
