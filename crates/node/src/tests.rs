@@ -34,10 +34,13 @@ struct Trio {
     stuck: Option<usize>,
     waiting: Option<wire::Batch>,
     /// The engines of tables on disk, and what they have answered that their nodes hear some turns later.
-    engines: Vec<(Engine<SimDisk>, VecDeque<(u64, Answer)>)>,
+    engines: Vec<Beside>,
 }
 
-fn engine() -> (Engine<SimDisk>, VecDeque<(u64, Answer)>) {
+/// An engine, and its answers with when they are heard.
+type Beside = (Engine<SimDisk>, VecDeque<(u64, Answer)>);
+
+fn engine() -> Beside {
     let config =
         EngineConfig { page_bytes: 64 << 10, outline: data::outline, planted: Planted::NONE };
     (Engine::new(SimDisk::default(), config).unwrap(), VecDeque::new())
