@@ -12,6 +12,7 @@ use wire::resp::Args;
 mod backup;
 mod compare;
 mod disks;
+mod full;
 mod golden;
 mod hostile;
 mod hostile_again;
