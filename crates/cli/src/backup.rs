@@ -19,7 +19,7 @@ use wire::resp::Reply;
 
 /// A keyspace may be busy with a snapshot of its own for so long.
 const PATIENCE: Duration = Duration::from_secs(60);
-const PAUSE: Duration = Duration::from_millis(100);
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// `atoll backup`
 #[derive(Debug, clap::Args)]
@@ -128,17 +128,22 @@ fn take(client: &mut Client, keyspace: &str, dir: &Path) -> Result<(), Failure> 
     Ok(())
 }
 
-/// A full state, as a file in `dir`.
-fn full(client: &mut Client, keyspace: &str, dir: &Path) -> Result<(Manifest, File), Failure> {
+/// Asks again while another backup is under way, or a chunk is still being read from disk.
+fn patiently(client: &mut Client, args: &[&[u8]]) -> Result<Fields, Failure> {
     let began = Instant::now();
-    let said = loop {
-        match client.fields(&[b"ATOLL", b"BACKUP", b"BEGIN", keyspace.as_bytes()]) {
+    loop {
+        match client.fields(args) {
             Err(text) if text.starts_with("TRYAGAIN") && began.elapsed() < PATIENCE => {
                 std::thread::sleep(PAUSE);
             }
-            other => break other?,
+            other => return other,
         }
-    };
+    }
+}
+
+/// A full state, as a file in `dir`.
+fn full(client: &mut Client, keyspace: &str, dir: &Path) -> Result<(Manifest, File), Failure> {
+    let said = patiently(client, &[b"ATOLL", b"BACKUP", b"BEGIN", keyspace.as_bytes()])?;
     let (index, keys) = (said.number("index")?, said.number("keys")?);
     let name = format!("full-{index}.atoll");
     let mut progress = Progress::new(format!("{keyspace}: about {} bytes", said.number("bytes")?));
@@ -147,7 +152,7 @@ fn full(client: &mut Client, keyspace: &str, dir: &Path) -> Result<(Manifest, Fi
         put(said.blob("chunk")?)?;
         for seq in (1_u64..).take_while(|_| keys > 0) {
             let number = seq.to_string();
-            let part = client.fields(&[b"ATOLL", b"BACKUP", b"CHUNK", number.as_bytes()])?;
+            let part = patiently(client, &[b"ATOLL", b"BACKUP", b"CHUNK", number.as_bytes()])?;
             let chunk = part.blob("chunk")?;
             found += node::keys_in(chunk).map_err(|e| format!("chunk {seq}: {e}"))?;
             progress.saw(put(chunk)?);

@@ -31,6 +31,8 @@ pub(crate) struct Config {
     pub(crate) snapshot_bytes: u64,
     pub(crate) test_brake: Option<PathBuf>,
     pub(crate) transfer_rate: u64,
+    /// 0: no limit.
+    pub(crate) memory: u64,
     pub(crate) log_level: Option<Level>,
     pub(crate) log_format: Option<Format>,
 }
@@ -98,6 +100,8 @@ struct File {
     test_brake: Option<PathBuf>,
     #[serde(default, deserialize_with = "size")]
     transfer_rate: Option<u64>,
+    #[serde(default, deserialize_with = "memory")]
+    memory: Option<u64>,
     log_level: Option<Level>,
     log_format: Option<Format>,
 }
@@ -146,6 +150,7 @@ impl Config {
             snapshot_bytes: read.snapshot_bytes.unwrap_or(nodes::SNAPSHOT_BYTES),
             test_brake: read.test_brake,
             transfer_rate: read.transfer_rate.unwrap_or(nodes::TRANSFER_RATE),
+            memory: read.memory.unwrap_or(0),
             log_level: read.log_level,
             log_format: read.log_format,
         })
@@ -278,6 +283,20 @@ fn size<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u64>, D::Error> {
             _ => return None,
         };
         (1 << 10..=512 << 20).contains(&bytes).then_some(bytes)
+    })
+    .map(Some)
+}
+
+fn memory<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u64>, D::Error> {
+    parsed(from, "a size from \"16MiB\" to \"1024GiB\"", |text| {
+        let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit())?);
+        let number: u64 = number.parse().ok()?;
+        let bytes = match unit.trim() {
+            "MiB" => number.checked_mul(1 << 20)?,
+            "GiB" => number.checked_mul(1 << 30)?,
+            _ => return None,
+        };
+        (16 << 20..=1024 << 30).contains(&bytes).then_some(bytes)
     })
     .map(Some)
 }

@@ -39,10 +39,19 @@ pub(crate) fn config(cluster: &str, node: NodeId, members: Vec<node::Member>) ->
         transfer_rate: TRANSFER_RATE,
         chunk_bytes: CHUNK_BYTES,
         misses: (0, 1),
+        tables: node::TablesConfig::default(),
         version: VERSION,
         started: WallClock(u64::try_from(started.as_micros()).unwrap_or(u64::MAX)),
         planted: Planted::NONE,
     }
+}
+
+/// What `memory` in node.toml means: tables in memory take all of it at most, of which those on disk may have half.
+/// Without it the first have no limit, and the others keep 256 MiB.
+pub(crate) fn tables(memory: u64) -> node::TablesConfig {
+    let usual = node::TablesConfig::default();
+    let cache = if memory > 0 { memory / 2 } else { usual.cache };
+    node::TablesConfig { memory, cache }
 }
 
 /// What an even number of nodes buys: nothing. `None` for odd numbers above one.

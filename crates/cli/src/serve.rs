@@ -44,6 +44,7 @@ fn options(file: Config) -> NodeOptions {
     config.max_value = file.max_value;
     config.snapshot_bytes = file.snapshot_bytes;
     config.transfer_rate = file.transfer_rate;
+    config.tables = nodes::tables(file.memory);
     config.default_contract = file.default_contract;
     let peers = file.join.into_iter().map(|m| Peer { node: m.node, address: m.peer });
     let mut options = NodeOptions::new(config, file.dir, peers.collect());

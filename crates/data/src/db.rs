@@ -1,13 +1,14 @@
 //! The state of a keyspace's group: entries, and which of them expire when.
 
 use crate::entry::{Entry, Value};
-use crate::spec::command_keys;
+use crate::store::Store;
 use crate::sum::Sum;
 use core::hash::Hasher;
 use std::collections::BTreeSet;
 use stdx::{Bytes, Digest, Planted, Prng};
-use storage::{Lookup, MemoryTable, MissingTable, Table, Ticket, Weigh};
-use wire::resp::Args;
+use storage::{
+    Answer, Ask, CachedTable, Lookup, MemoryTable, MissingTable, Scanned, TableId, Ticket, Weigh,
+};
 use wire::{Wire, WireError};
 
 /// Redis' `proto-max-bulk-len`.
@@ -30,8 +31,7 @@ impl Weigh for Entry {
 /// Entries in the order of their keys' hashes, and the index of expiries.
 #[derive(Clone, Debug)]
 pub struct Db {
-    /// In production it never misses; the simulator makes it.
-    pub(crate) table: MissingTable<MemoryTable<Entry>>,
+    pub(crate) table: Store,
     /// When, and which key: exactly the entries that have an expiry.
     expiries: BTreeSet<(u64, Bytes)>,
     /// How many keys were removed so far, by whatever, per bucket of their hash: what WATCH of an absent key
@@ -51,7 +51,21 @@ impl Db {
     /// An empty state, whose strings never grow beyond `max_value` bytes: the same on every replica, since
     /// APPEND's answer depends on it.
     pub fn new(max_value: usize) -> Db {
-        let table = MissingTable::never(MemoryTable::default());
+        Db::of(Store::Memory(Box::new(MissingTable::never(MemoryTable::default()))), max_value)
+    }
+
+    /// As [`Db::new`], with about `part` in `whole` keys not in memory until loaded, for the simulator.
+    pub fn missing(max_value: usize, prng: &mut Prng, part: u64, whole: u64) -> Db {
+        let table = MissingTable::new(MemoryTable::default(), prng, part, whole);
+        Db::of(Store::Memory(Box::new(table)), max_value)
+    }
+
+    /// As [`Db::new`], with the entries on disk. An engine must carry out [`Db::take_asks`].
+    pub fn on_disk(max_value: usize, id: TableId, planted: Planted) -> Db {
+        Db::of(Store::Disk(Box::new(CachedTable::new(id, planted))), max_value)
+    }
+
+    fn of(table: Store, max_value: usize) -> Db {
         Db {
             table,
             expiries: BTreeSet::new(),
@@ -61,16 +75,43 @@ impl Db {
         }
     }
 
-    /// As [`Db::new`], with about `part` in `whole` keys not in memory until loaded, for the simulator.
-    pub fn missing(max_value: usize, prng: &mut Prng, part: u64, whole: u64) -> Db {
-        let table = MissingTable::new(MemoryTable::default(), prng, part, whole);
-        Db {
-            table,
-            expiries: BTreeSet::new(),
-            removals: vec![0; BUCKETS],
-            sum: Sum::default(),
-            max_value,
+    /// The table's name, if it is on disk.
+    pub fn table_id(&self) -> Option<TableId> {
+        self.disk().map(CachedTable::id)
+    }
+
+    fn disk(&self) -> Option<&CachedTable<Entry>> {
+        match &self.table {
+            Store::Memory(_) => None,
+            Store::Disk(table) => Some(table),
         }
+    }
+
+    /// What the engine is to do, in this order; nothing if the table is in memory.
+    pub fn take_asks(&mut self) -> Vec<Ask> {
+        self.table.take_asks()
+    }
+
+    /// What the engine answers to [`Db::take_asks`]; the ticket of a load that is done, if it is one.
+    pub fn answer(&mut self, answer: Answer) -> Option<u64> {
+        self.table.answer(answer).map(|Ticket(ticket)| ticket)
+    }
+
+    /// A step is over: of a table on disk, at most about `limit` bytes stay in memory.
+    pub fn trim(&mut self, limit: u64) {
+        if let Store::Disk(table) = &mut self.table {
+            table.trim(limit);
+        }
+    }
+
+    /// The engine has so much to write that commands should wait.
+    pub fn is_behind(&self, limit: u64) -> bool {
+        self.disk().is_some_and(|table| table.is_behind(limit))
+    }
+
+    /// About how many bytes of entries are in memory.
+    pub fn in_memory(&self) -> u64 {
+        self.table.in_memory()
     }
 
     /// The load of `ticket` is done.
@@ -83,20 +124,6 @@ impl Db {
         self.expiries.len()
     }
 
-    /// Makes every key that `args` names resident, or answers the ticket of a load to wait for. After `Ok`,
-    /// executing `args` does not miss.
-    pub fn prepare(&mut self, args: &Args) -> Result<(), u64> {
-        command_keys(args).try_for_each(|key| self.prepare_key(key))
-    }
-
-    /// As [`Db::prepare`], for one key ([`Db::modified`]).
-    pub fn prepare_key(&self, key: &[u8]) -> Result<(), u64> {
-        match self.table.get(key) {
-            Lookup::Ready(_) => Ok(()),
-            Lookup::Missing(ticket) => Err(ticket.0),
-        }
-    }
-
     /// How many keys are stored, due ones included.
     pub fn len(&self) -> usize {
         self.table.len()
@@ -104,7 +131,7 @@ impl Db {
 
     /// Whether nothing is stored.
     pub fn is_empty(&self) -> bool {
-        self.table.is_empty()
+        self.len() == 0
     }
 
     /// Roughly how many bytes a snapshot takes.
@@ -129,7 +156,12 @@ impl Db {
 
     /// How many stored keys are due at `now_ms`.
     pub fn due(&self, now_ms: u64) -> usize {
-        self.expiries.iter().take_while(|(at, _)| *at <= now_ms).count()
+        self.due_keys(now_ms).count()
+    }
+
+    /// The stored keys that are due at `now_ms`, in the order in which they are removed.
+    pub(crate) fn due_keys(&self, now_ms: u64) -> impl Iterator<Item = &Bytes> {
+        self.expiries.iter().take_while(move |(at, _)| *at <= now_ms).map(|(_, key)| key)
     }
 
     /// The log index of the last write to `key`. WATCH compares it. Of a key that is absent at `now_ms`, a number
@@ -161,13 +193,13 @@ impl Db {
     }
 
     /// Removes at most `limit` keys that are due at `now_ms`, in the order of expiry and key; answers how many.
+    /// On disk, they are resident ([`Db::needs_of_expiry`]).
     pub fn expire_due(&mut self, now_ms: u64, limit: usize) -> usize {
         for removed in 0..limit {
             match self.expiries.first() {
                 Some((at, _)) if *at <= now_ms => {}
                 _ => return removed,
             }
-            // The entry itself need not be in memory for this.
             let (_, key) = self.expiries.pop_first().expect("just seen");
             if let Some(old) = self.table.remove(&key) {
                 self.sum.take(&key, &old, false);
@@ -179,22 +211,28 @@ impl Db {
 
     /// Counts keys that start with `prefix`, in steps: how many among about `limit` keys from `cursor` on, and
     /// the cursor of the next step; 0 when there is none. Due keys count: they may still be acknowledged ones.
-    pub fn count_prefix(&self, prefix: &[u8], cursor: u64, limit: usize) -> (u64, u64) {
+    /// `None` if too little was loaded.
+    pub fn count_prefix(&self, prefix: &[u8], cursor: u64, limit: usize) -> Option<(u64, u64)> {
         let (mut at, mut seen, mut count) = (cursor, 0, 0);
         loop {
-            at = self.table.scan(at, &mut |key, _| {
+            let step = self.table.scan(at, &mut |key, _| {
                 seen += 1;
                 count += u64::from(key.starts_with(prefix));
             });
-            if at == 0 || seen >= limit {
-                return (count, at);
+            match step {
+                Scanned::Next(next) => at = next,
+                Scanned::End => return Some((count, 0)),
+                Scanned::Unknown => return None,
+            }
+            if seen >= limit {
+                return Some((count, at));
             }
         }
     }
 
     /// What is stored, due or not.
     pub(crate) fn get(&self, key: &[u8]) -> Option<&Entry> {
-        self.table.get(key).ready()
+        self.table.lookup(key).ready()
     }
 
     pub(crate) fn insert(&mut self, key: Bytes, entry: Entry) {
@@ -215,6 +253,21 @@ impl Db {
             let was_indexed = self.expiries.remove(&(at, key));
             assert!(was_indexed, "an expiry was missing in the index");
         }
+    }
+
+    /// As [`Db::insert`], for an entry of a snapshot; false if its key was there, or is out of order.
+    pub(crate) fn append(&mut self, key: Bytes, entry: Entry) -> bool {
+        let Store::Disk(table) = &mut self.table else {
+            let before = self.len();
+            self.insert(key, entry);
+            return self.len() > before;
+        };
+        if !table.append(key.clone(), entry.clone()) {
+            return false;
+        }
+        self.sum.add(&key, &entry);
+        self.expiries.extend(entry.expiry.map(|at| (at, key)));
+        true
     }
 
     pub(crate) fn remove(&mut self, key: &[u8]) -> Option<Entry> {
@@ -243,7 +296,7 @@ impl Db {
         let ends =
             self.expiries.iter().take(CHECKED).chain(self.expiries.iter().rev().take(CHECKED));
         for (at, key) in ends {
-            if let Lookup::Ready(entry) = self.table.get(key) {
+            if let Lookup::Ready(entry) = self.table.lookup(key) {
                 let stored = entry.and_then(|entry| entry.expiry);
                 assert_eq!(stored, Some(*at), "expiry of {:?}", key.escape_ascii().to_string());
             }
@@ -276,15 +329,22 @@ impl Db {
     }
 
     /// Goes on comparing the sum with what is stored, some `limit` keys a time. At the end of the table: whether it
-    /// was right; from then on it is.
+    /// was right; from then on it is. A table on disk is never looked through.
     pub fn check_sum(&mut self, limit: usize) -> Option<bool> {
+        if self.disk().is_some() {
+            return None; // Only what is in memory could be looked at; blocks on disk have checksums.
+        }
         let mut seen = 0;
         loop {
             let (table, sum) = (&self.table, &mut self.sum);
-            let next = table.scan(sum.cursor(), &mut |key, entry| {
+            let next = match table.scan(sum.cursor(), &mut |key, entry| {
                 seen += 1;
                 sum.met(key, entry);
-            });
+            }) {
+                Scanned::Next(next) => next,
+                Scanned::End => 0,
+                Scanned::Unknown => return None,
+            };
             let end = self.sum.reached(next);
             if end.is_some() || seen >= limit {
                 return end;
@@ -301,12 +361,15 @@ impl Db {
     pub fn digest(&self) -> u64 {
         let mut digest = Digest::default();
         let mut bytes = Vec::new();
-        self.each(|key, entry| {
-            bytes.clear();
-            key.encode(&mut bytes);
-            entry.encode(&mut bytes);
-            digest.write(&bytes);
-        });
+        match self.disk() {
+            Some(table) => digest.write_u64(table.sum()),
+            None => self.each(|key, entry| {
+                bytes.clear();
+                key.encode(&mut bytes);
+                entry.encode(&mut bytes);
+                digest.write(&bytes);
+            }),
+        }
         digest.write_u64(self.table.len() as u64);
         for (bucket, count) in self.removals.iter().enumerate().filter(|(_, count)| **count > 0) {
             digest.write_u64(bucket as u64);
@@ -324,9 +387,10 @@ impl Db {
     pub fn each(&self, mut visit: impl FnMut(&Bytes, &Entry)) {
         let mut cursor = 0;
         loop {
-            cursor = self.table.scan(cursor, &mut visit);
-            if cursor == 0 {
-                return;
+            match self.table.scan(cursor, &mut visit) {
+                Scanned::Next(next) => cursor = next,
+                Scanned::End => return,
+                Scanned::Unknown => panic!("a look at everything, which is not in memory"),
             }
         }
     }

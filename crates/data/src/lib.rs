@@ -7,6 +7,8 @@
 //! | --- | --- |
 //! | `entry` | [`Entry`], [`Value`]: what a key holds, and its bytes |
 //! | `db` | [`Db`]: entries and the index of expiries |
+//! | `store` | where entries are: in memory, or on disk |
+//! | `needs` | what a command could look at, so that it can be loaded first; [`outline`] |
 //! | `view` | what a command may do: [`View`] reads, [`Writer`] writes |
 //! | `snapshot` | a [`Db`] in chunks, and back |
 //! | `sum` | a digest that is kept, not computed |
@@ -21,7 +23,7 @@
 //!   that apply the same log hold the same bytes ([`Db::digest`]).
 //! - An entry has an expiry if and only if the index holds it ([`Db::check`]).
 //! - A key that is due at `now_ms` is absent for every command, whether or not it is still stored. A read that
-//!   meets one ends in [`Due`], so that absence is committed before it is shown: a later reader whose clock is
+//!   meets one ends in [`Unready::Due`], so that absence is committed before it is shown: a later reader whose clock is
 //!   behind must not see the key again.
 //! - Execution never misses: [`Db::prepare`] has made every key a command names resident.
 #![forbid(unsafe_code)]
@@ -32,9 +34,11 @@ mod db;
 mod entry;
 mod glob;
 mod introspect;
+mod needs;
 mod number;
 mod snapshot;
 mod spec;
+mod store;
 mod sum;
 #[cfg(test)]
 mod tests;
@@ -44,6 +48,7 @@ pub use db::Db;
 pub use entry::{Entry, Value};
 pub use glob::glob;
 pub use introspect::introspect;
+pub use needs::outline;
 pub use snapshot::entries;
 pub use spec::{
     Group, Keys, ReadFn, Run, Spec, WriteFn, arity_ok, command_keys, keys, lookup, table, unknown,
@@ -68,10 +73,16 @@ pub struct Context {
     pub seed: u64,
 }
 
-/// A read met a key whose expiry has come but is not committed yet: commit [`Db::expire_due`] at the time of
-/// the read, then read again.
+/// Why a read is not answered yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Due;
+pub enum Unready {
+    /// It met a key whose expiry has come but is not committed yet: commit [`Db::expire_due`] at the time of
+    /// the read, then read again.
+    Due,
+    /// It met the end of what was loaded of a table on disk, since keys were removed meanwhile: prepare again
+    /// ([`Db::look_again`]).
+    Short,
+}
 
 /// Executes one command of the table that is not the gateway's, and says what its client hears. Reads work as
 /// well, as MULTI needs. Errors change nothing.
@@ -81,7 +92,12 @@ pub fn execute(db: &mut Db, cx: Context, args: &Args) -> Reply {
         Err(error) => return error,
     };
     match spec.run {
-        Run::Read(run) => run(&View::new(db, cx), args).unwrap_or_else(|error| error),
+        Run::Read(run) => {
+            let view = View::new(db, cx);
+            let reply = run(&view, args).unwrap_or_else(|error| error);
+            assert!(!view.fell_short(), "prepared for less than it looked at");
+            reply
+        }
         Run::Write(run) => {
             let mut writer = Writer::new(db, cx);
             for key in keys(spec, args) {
@@ -94,7 +110,7 @@ pub fn execute(db: &mut Db, cx: Context, args: &Args) -> Reply {
 }
 
 /// Answers a read-only command without changing anything.
-pub fn read(db: &Db, cx: Context, args: &Args) -> Result<Reply, Due> {
+pub fn read(db: &Db, cx: Context, args: &Args) -> Result<Reply, Unready> {
     let spec = match checked(args) {
         Ok(spec) => spec,
         Err(error) => return Ok(error),
@@ -103,7 +119,10 @@ pub fn read(db: &Db, cx: Context, args: &Args) -> Result<Reply, Due> {
         Run::Read(run) => {
             let view = View::new(db, cx);
             let reply = run(&view, args).unwrap_or_else(|error| error);
-            if view.met_due() { Err(Due) } else { Ok(reply) }
+            if view.fell_short() {
+                return Err(Unready::Short);
+            }
+            if view.met_due() { Err(Unready::Due) } else { Ok(reply) }
         }
         Run::Write(_) | Run::Gateway => Ok(unknown(args)),
     }

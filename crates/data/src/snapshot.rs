@@ -2,32 +2,50 @@
 
 use crate::db::Db;
 use crate::entry::Entry;
+use crate::store::Store;
 use stdx::Bytes;
-use storage::Table;
+use storage::{Lookup, Table};
 use wire::{Reader, Wire, WireError};
 
 const KIND: u8 = 2;
+/// Of a table on disk: the same, in order of hash and key.
+const SORTED: u8 = 3;
 const VERSION: u8 = 1;
 
 /// A chunk is a kind byte, a version byte, then keys and entries until it ends.
 impl Db {
     /// Begins a consistent view of the state as it is now; commands go on meanwhile.
     pub fn freeze(&mut self) {
-        self.table.freeze();
+        match &mut self.table {
+            Store::Memory(table) => table.freeze(),
+            Store::Disk(table) => table.freeze(),
+        }
     }
 
-    /// The next chunk of the frozen view, of about `max_bytes`; `None` once all was given, or if nothing is
-    /// frozen.
-    pub fn chunk(&mut self, max_bytes: usize) -> Option<Vec<u8>> {
-        if !self.table.is_frozen() {
-            return None;
-        }
+    /// The next chunk of the frozen view, of about `max_bytes`; `Ready(None)` once all was given, or if nothing
+    /// is frozen. A missing one is on its way from the engine: it is there when the ticket is answered.
+    pub fn chunk(&mut self, max_bytes: usize) -> Lookup<Vec<u8>> {
         let mut out = vec![KIND, VERSION];
-        self.table.chunk(max_bytes, &mut |key, entry| {
-            key.encode(&mut out);
-            entry.encode(&mut out);
-        });
-        (out.len() > 2).then_some(out)
+        match &mut self.table {
+            Store::Memory(table) if table.is_frozen() => {
+                table.chunk(max_bytes, &mut |key, entry| {
+                    key.encode(&mut out);
+                    entry.encode(&mut out);
+                });
+            }
+            Store::Disk(table) if table.is_frozen() => match table.chunk(max_bytes) {
+                Lookup::Missing(ticket) => return Lookup::Missing(ticket),
+                Lookup::Ready(entries) => {
+                    out[0] = SORTED;
+                    for (key, entry) in entries.unwrap_or_default() {
+                        key.encode(&mut out);
+                        out.extend_from_slice(&entry);
+                    }
+                }
+            },
+            Store::Memory(_) | Store::Disk(_) => {}
+        }
+        Lookup::Ready((out.len() > 2).then_some(out))
     }
 
     /// A chunk without keys.
@@ -51,9 +69,7 @@ impl Db {
     }
 
     fn load(&mut self, key: Bytes, entry: Entry) -> Result<(), WireError> {
-        let before = self.len();
-        self.insert(key, entry);
-        if self.len() == before { Err(WireError::Invalid("key given twice")) } else { Ok(()) }
+        if self.append(key, entry) { Ok(()) } else { Err(WireError::Invalid("key given twice")) }
     }
 
     /// Adds a key of another log's state, as if it had been written at `index` of this one: its indexes name
@@ -70,8 +86,8 @@ pub fn entries(
 ) -> Result<impl Iterator<Item = Result<(Bytes, Entry), WireError>>, WireError> {
     let mut from = Reader::new(chunk);
     match (u8::decode(&mut from)?, u8::decode(&mut from)?) {
-        (KIND, VERSION) => {}
-        (KIND, version) => return Err(WireError::UnknownVersion("chunk", version)),
+        (KIND | SORTED, VERSION) => {}
+        (KIND | SORTED, version) => return Err(WireError::UnknownVersion("chunk", version)),
         (kind, _) => return Err(WireError::UnknownKind("chunk", kind)),
     }
     Ok(core::iter::from_fn(move || (from.remaining() > 0).then(|| pair(&mut from))))

@@ -1,5 +1,6 @@
 //! Scripts (`testdata/*.txt`), replicas under random commands, the table, and the small parts.
 
+mod disk;
 mod parts;
 mod replicas;
 mod script;

@@ -5,7 +5,12 @@ use crate::db::Db;
 use crate::entry::{Entry, Value};
 use core::cell::Cell;
 use stdx::Bytes;
-use storage::Table;
+use storage::Scanned;
+
+/// KEYS of a table on disk is refused if it holds more keys: all of them would have to be in memory at once.
+pub(crate) const KEYS_LIMIT: usize = 100_000;
+/// SCAN of a table on disk looks at no more keys at once, whatever COUNT says.
+pub(crate) const SCAN_LIMIT: usize = 1_000;
 
 /// The state as a read sees it: due keys are absent, and meeting one is remembered.
 #[derive(Debug)]
@@ -13,16 +18,27 @@ pub struct View<'a> {
     db: &'a Db,
     cx: Context,
     due: Cell<bool>,
+    short: Cell<bool>,
 }
 
 impl<'a> View<'a> {
     pub(crate) fn new(db: &'a Db, cx: Context) -> View<'a> {
-        View { db, cx, due: Cell::new(false) }
+        View { db, cx, due: Cell::new(false), short: Cell::new(false) }
     }
 
     /// Whether the answer rests on a key's being due.
     pub(crate) fn met_due(&self) -> bool {
         self.due.get()
+    }
+
+    /// Whether a scan met the end of what was loaded: the answer must not be given.
+    pub(crate) fn fell_short(&self) -> bool {
+        self.short.get()
+    }
+
+    /// Whether entries are on disk, so that looking at many is bounded.
+    pub(crate) fn is_on_disk(&self) -> bool {
+        self.db.table_id().is_some()
     }
 
     /// What the command may know.
@@ -45,13 +61,27 @@ impl<'a> View<'a> {
         self.db.len() - due
     }
 
-    /// One step of a scan: all keys of the lowest hash from `from` on. Answers the next position, 0 at the end.
+    /// How many keys are stored, due or not.
+    pub(crate) fn stored(&self) -> usize {
+        self.db.len()
+    }
+
+    /// One step of a scan: all keys of the lowest hash from `from` on, maybe without their values. Answers
+    /// the next position, 0 at the end.
     pub fn scan(&self, from: u64, each: &mut dyn FnMut(&Bytes, &Entry)) -> u64 {
-        self.db.table.scan(from, &mut |key, entry| {
+        let step = self.db.table.scan(from, &mut |key, entry| {
             if self.living(entry) {
                 each(key, entry);
             }
-        })
+        });
+        match step {
+            Scanned::Next(next) => next,
+            Scanned::End => 0,
+            Scanned::Unknown => {
+                self.short.set(true);
+                0
+            }
+        }
     }
 
     fn living(&self, entry: &Entry) -> bool {

@@ -2,6 +2,7 @@
 
 use crate::contract::Contract;
 use stdx::{Duration, NodeId, Planted, WallClock};
+use storage::{Answer, Ask};
 use wire::resp::Args;
 
 /// A client connection, numbered by the machine around the node; never reused within a life.
@@ -35,6 +36,8 @@ pub enum Request {
         /// The connection.
         conn: ConnId,
     },
+    /// What the engine answers to an [`Output::Table`], in the order of those.
+    Table(Answer),
 }
 
 /// From the node to the machine.
@@ -59,6 +62,9 @@ pub enum Output {
         /// Whether everything before is to be written first (QUIT), or not (CLIENT KILL: its client may not read).
         flush: bool,
     },
+    /// For the engine of tables on disk, which carries out one after the other ([`storage::Engine`]). Its files
+    /// are of no use to a later life.
+    Table(Ask),
     /// Something an operator wants to read: the machine logs it.
     Event(Event),
 }
@@ -177,12 +183,30 @@ pub struct Config {
     pub chunk_bytes: usize,
     /// About this share of all keys (parts, of) is not in memory until loaded: for the simulator.
     pub misses: (u64, u64),
+    /// How much memory tables take.
+    pub tables: TablesConfig,
     /// The version shown by INFO and HELLO as `atoll_version`.
     pub version: &'static str,
     /// When the process started, for INFO.
     pub started: WallClock,
     /// The bug a test plants, if any.
     pub planted: Planted,
+}
+
+/// How much memory tables take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TablesConfig {
+    /// With more bytes of keys and entries in memory than this, the groups led here refuse writes that add to a
+    /// table in memory; 0 for no limit.
+    pub memory: u64,
+    /// How many bytes the tables on disk keep in memory, all together.
+    pub cache: u64,
+}
+
+impl Default for TablesConfig {
+    fn default() -> TablesConfig {
+        TablesConfig { memory: 0, cache: 256 << 20 }
+    }
 }
 
 impl Config {

@@ -178,6 +178,9 @@ impl Node {
             refused("its view is gone: the leader changed, or nobody asked for it for too long")
         })?;
         let given = view.give(&mut group.machine, seq, chunk_bytes);
+        if given.is_none() && view.is_being_read() {
+            return Err(Reply::err("TRYAGAIN the chunk is being read from disk"));
+        }
         let (bytes, last) = given.ok_or_else(|| refused(format_args!("no chunk {seq}")))?;
         self.timers.set(Timer::Backup(id), Some(now.mono + BACKUP_IDLE));
         let bytes = if planted.is(Mutant::BackupTorn) { self.torn(id, &bytes) } else { bytes };

@@ -207,7 +207,8 @@ impl Node {
         outcome: &Outcome,
         out: &mut Effects<Node>,
     ) {
-        let (db, planted) = (self.empty_db(id), self.config.planted);
+        let Some(info) = self.groups.get(&id).map(|group| group.info.clone()) else { return };
+        let (db, planted) = (self.empty_db(&info), self.config.planted);
         let Some(group) = self.groups.get_mut(&id) else { return };
         let Some(rebuild) = &mut group.compared.rebuild else { return };
         let piece = match outcome {
@@ -223,6 +224,10 @@ impl Node {
         });
         let backup = rebuild.backup;
         match taken {
+            None if rebuild.machine.is_some() && is_being_read(outcome) => {
+                let export = Export::Chunk { backup, seq: rebuild.seq };
+                self.rebuild_request(now, id, export, out);
+            }
             // Refused, or unreadable: the next comparison finds this replica as it is, and it begins anew.
             None => group.compared.rebuild = None,
             Some(false) => {
@@ -259,14 +264,23 @@ impl Node {
         let later = |entry: &&raft::Entry| entry.index > index && entry.index <= commit;
         group.queue = group.raft.entries().filter(later).cloned().collect();
         (group.paused, group.view, group.staging) = (None, None, None);
+        group.reads.values_mut().for_each(|read| read.loading = None);
         group.compared.quarantined = false;
         let keyspace = group.info.keyspace.name.clone();
         Node::event(out, Event::Rebuilt { keyspace, index });
+        self.weigh(id);
         self.apply(now, id, out);
         if id == CATALOG_GROUP {
             self.catalog_changed(now, out);
         }
         self.snapshot_now(id, out);
+    }
+}
+
+impl Compared {
+    /// The state that a replica in quarantine will have.
+    pub(crate) fn machine_mut(&mut self) -> Option<&mut Machine> {
+        self.rebuild.as_mut().and_then(|rebuild| rebuild.machine.as_mut())
     }
 }
 
@@ -283,6 +297,12 @@ impl Group {
     pub(crate) fn is_quarantined(&self) -> bool {
         self.compared.quarantined
     }
+}
+
+/// Whether the leader is reading the chunk from disk: it has it before long.
+fn is_being_read(outcome: &Outcome) -> bool {
+    let Outcome::Done(replies) = outcome else { return false };
+    matches!(replies.first(), Some(Reply::Error(text)) if text.starts_with("TRYAGAIN"))
 }
 
 /// The chunk in an answer, and whether it was the last.

@@ -388,7 +388,6 @@ pub fn built(contract: &Contract, members: u16) -> Result<(), ContractError> {
         (Clause::Replication, contract.replication == replication),
         (Clause::Partitions, contract.partitions == 1),
         (Clause::PartitionBy, contract.partition_by == PartitionBy::Modulo),
-        (Clause::Table, contract.table == TableKind::Memory),
         (Clause::Session, contract.session == Session::NONE),
         (Clause::Staleness, contract.staleness.is_none()),
         (Clause::Conflict, contract.conflict.is_none()),

@@ -51,6 +51,7 @@ impl Node {
         self.said.retain(|(said, _)| *said != id);
         self.timers.set(Timer::Raft(id), None);
         self.timers.set(Timer::Expiry(id), None);
+        self.tend_no_more(id, out);
         if id != CATALOG_GROUP {
             self.groups.remove(&id);
         }

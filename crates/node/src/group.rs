@@ -10,6 +10,7 @@ use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use protocol::Effects;
 use raft::{Entry, Raft};
 use stdx::{NodeId, Now, Position, WallClock};
+use storage::TableId;
 
 /// A replica on this node.
 #[derive(Debug)]
@@ -46,6 +47,10 @@ pub struct Group {
     pub(crate) compared: Compared,
     pub(crate) elections: u64,
     pub(crate) snapshots: u64,
+    /// What it has in memory, as far as it is counted.
+    pub(crate) weight: u64,
+    /// Its tables that the engine knows.
+    pub(crate) tables: BTreeSet<TableId>,
 }
 
 /// A read on its way.
@@ -55,6 +60,10 @@ pub(crate) struct PendingRead {
     pub(crate) body: Body,
     /// The leader's clock when it was first tried: later tries see no more keys due than the first.
     pub(crate) wall: Option<WallClock>,
+    /// Its chance, the same at every try.
+    pub(crate) seed: Option<u64>,
+    /// The load it waits for.
+    pub(crate) loading: Option<u64>,
     /// What must be applied; `None` until the leader is confirmed.
     pub(crate) index: Option<u64>,
 }
@@ -89,6 +98,8 @@ impl Clone for Group {
             compared: self.compared.clone(),
             elections: self.elections,
             snapshots: self.snapshots,
+            weight: self.weight,
+            tables: self.tables.clone(),
         }
     }
 }
@@ -117,6 +128,8 @@ impl Group {
             compared: Compared::default(),
             elections: 0,
             snapshots: 0,
+            weight: 0,
+            tables: BTreeSet::new(),
         }
     }
 

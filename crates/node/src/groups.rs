@@ -5,7 +5,7 @@ use crate::catalog::CATALOG_GROUP;
 use crate::group::{Asker, PendingRead};
 use crate::machine::NotYet;
 use crate::message::{Content, GroupId, Record};
-use crate::proposal::{Body, Operation, Outcome, Proposal};
+use crate::proposal::{Body, Item, Operation, Outcome, Proposal};
 use crate::seal;
 use crate::state::{Node, Timer};
 use protocol::{Effects, Input, Protocol};
@@ -152,6 +152,13 @@ impl Node {
             return Err(None);
         }
         let (seed, limit) = (self.rng.next_u64(), self.config.max_value);
+        let full = self.is_full() && !self.on_disk.contains(&id);
+        let mut body = body;
+        if full && let Operation::Batch(items) = body.operation {
+            let adds = items.iter().any(Item::may_add);
+            body.operation =
+                if adds { Operation::BatchFull(items) } else { Operation::Batch(items) };
+        }
         let Some(group) = self.groups.get_mut(&id) else { return Err(None) };
         if group.is_quarantined() {
             return Err(None);
@@ -192,9 +199,10 @@ impl Node {
         let planted = self.config.planted;
         let mut applied = false;
         let mut bytes = 0;
+        let limit = self.cache_limit();
         loop {
             let Some(group) = self.groups.get_mut(&id) else { return };
-            if group.paused.is_some() || group.applying {
+            if group.paused.is_some() || group.applying || group.is_behind(limit) {
                 break;
             }
             if bytes > APPLY_BYTES && !group.queue.is_empty() {
@@ -220,14 +228,11 @@ impl Node {
                     return self.serve_no_more(now, id, place, out);
                 }
             };
-            if let Err(ticket) = group.machine.prepare(&proposal.body.operation) {
+            if let Err(ticket) = group.machine.prepare_entry(&proposal, group.queue.iter()) {
                 group.queue.push_front(entry);
                 group.paused = Some(ticket);
-                out.send_early(
-                    self.identity.node,
-                    self.packet(Content::Loaded { group: id, ticket }),
-                );
-                break; // Early: a load promises nothing.
+                self.load(id, ticket, out);
+                break;
             }
             let outcome = group.machine.apply(entry.index, &proposal);
             group.applied_term = entry.term;
@@ -253,6 +258,7 @@ impl Node {
         if group.tick.is_some_and(|index| index <= group.machine.applied()) {
             group.tick = None;
         }
+        self.weigh(id);
         self.run_reads(now, id, out);
         self.watch_expiry(now, id);
         if id == CATALOG_GROUP {
@@ -269,6 +275,16 @@ impl Node {
         }
     }
 
+    /// A table in memory has what it misses (in the simulator) once the node says so to itself; one on disk
+    /// has asked its engine.
+    fn load(&self, id: GroupId, ticket: u64, out: &mut Effects<Node>) {
+        if !self.on_disk.contains(&id) {
+            // Early: a load promises nothing.
+            let content = Content::Loaded { group: id, ticket };
+            out.send_early(self.identity.node, self.packet(content));
+        }
+    }
+
     /// A missing entry was loaded.
     pub(crate) fn loaded(&mut self, now: Now, id: GroupId, ticket: u64, out: &mut Effects<Node>) {
         let Some(group) = self.groups.get_mut(&id) else { return };
@@ -278,6 +294,8 @@ impl Node {
         if group.paused == Some(ticket) {
             group.paused = None;
         }
+        let waiting = group.reads.values_mut().filter(|read| read.loading == Some(ticket));
+        waiting.for_each(|read| read.loading = None);
         self.apply(now, id, out);
         self.run_reads(now, id, out);
     }
@@ -376,7 +394,8 @@ impl Node {
         group.next_context += 1;
         let context = group.next_context;
         let index = planted.is(Mutant::ReadAtFollower).then(|| group.machine.applied());
-        group.reads.insert(context, PendingRead { asker, body, wall: None, index });
+        let read = PendingRead { asker, body, wall: None, seed: None, loading: None, index };
+        group.reads.insert(context, read);
         if index.is_some() {
             self.run_read(now, id, context, out);
             return;
@@ -439,10 +458,11 @@ impl Node {
         }
         let applied = group.machine.applied();
         let Some(read) = group.reads.get_mut(&context) else { return };
-        if read.index.is_none_or(|index| index > applied) {
+        if read.index.is_none_or(|index| index > applied) || read.loading.is_some() {
             return; // Not confirmed, or not there yet.
         }
         let wall = *read.wall.get_or_insert(now.wall);
+        let seed = *read.seed.get_or_insert(seed);
         if let Operation::Export(export) = &read.body.operation {
             let (asker, export) = (read.asker, export.clone());
             group.reads.remove(&context);
@@ -456,8 +476,14 @@ impl Node {
                 self.answer_read(now, id, read.asker, outcome, out);
             }
             Err(NotYet::Missing(ticket)) => {
-                let content = Content::Loaded { group: id, ticket };
-                out.send_early(self.identity.node, self.packet(content)); // A load promises nothing.
+                read.loading = Some(ticket);
+                self.load(id, ticket, out);
+            }
+            Err(NotYet::Short) => {
+                if let Some(keys) = group.machine.keys_mut() {
+                    keys.db.look_again();
+                }
+                self.run_read(now, id, context, out);
             }
             Err(NotYet::Due) => self.tick(now, id, out),
         }

@@ -54,11 +54,14 @@ mod session;
 mod snapshot;
 mod state;
 mod step;
+mod tables;
 #[cfg(test)]
 mod tests;
 mod throttle;
 
-pub use api::{Config, ConnId, Event, Member, Output, ReplicaStatus, Request, Status};
+pub use api::{
+    Config, ConnId, Event, Member, Output, ReplicaStatus, Request, Status, TablesConfig,
+};
 pub use backup::{Export, Place};
 pub use catalog::{CATALOG_GROUP, Catalog, DEFAULT_GROUP, Keyspace};
 pub use group::Group;

@@ -7,21 +7,23 @@ use crate::catalog::{Catalog, Changed};
 use crate::proposal::{Body, Item, Operation, Outcome, Proposal};
 use crate::restore::Loading;
 use crate::session::Sessions;
+use crate::tables::out_of_memory;
+
 mod header;
 
 use alloc::collections::BTreeMap;
-use data::{Context, Db, Due};
+use data::{Context, Db, Unready};
 use stdx::{Bytes, Mutant, Planted, Prng, WallClock};
 use wire::resp::{Args, Reply};
 
 /// How many due keys one entry removes beyond those its own command touches.
-const EXPIRE_PER_ENTRY: usize = 16;
+pub(crate) const EXPIRE_PER_ENTRY: usize = 16;
 /// A batch ends once its replies have more bytes than this.
 const BATCH_REPLIES: usize = 4 << 20;
 /// One reply may have this many bytes more than the longest value: it fits a frame between nodes.
 const LONGEST_REPLY: usize = 32 << 20;
 /// How many keys one `CountPrefix` step looks at.
-const COUNT_STEP: usize = 20_000;
+pub(crate) const COUNT_STEP: usize = 20_000;
 
 /// The state machine of a group.
 #[derive(Clone, Debug)]
@@ -60,6 +62,8 @@ pub(crate) enum NotYet {
     Due,
     /// A key it touches has to be loaded.
     Missing(u64),
+    /// So many keys went meanwhile that more must be loaded.
+    Short,
 }
 
 impl Machine {
@@ -118,22 +122,6 @@ impl Machine {
         self.keys().map_or(4096, |keys| keys.db.bytes())
     }
 
-    /// Makes resident what `operation` names, or answers which load to wait for.
-    pub fn prepare(&mut self, operation: &Operation) -> Result<(), u64> {
-        let Some(keys) = self.keys_mut() else { return Ok(()) };
-        match operation {
-            Operation::Batch(items) => {
-                for item in items {
-                    item.commands().try_for_each(|args| keys.db.prepare(args))?;
-                    item.watches().iter().try_for_each(|(key, _)| keys.db.prepare_key(key))?;
-                }
-                Ok(())
-            }
-            Operation::Modified(names) => names.iter().try_for_each(|key| keys.db.prepare_key(key)),
-            _ => Ok(()),
-        }
-    }
-
     /// Nothing to do at `index` (a leader's no-op).
     pub fn skip(&mut self, index: u64) {
         assert_eq!(index, self.applied + 1, "an index was skipped");
@@ -175,16 +163,25 @@ impl Machine {
             (State::Keyspace(keys), Operation::Load(load)) => {
                 Outcome::Done(vec![keys.load(index, load, &mut self.time)])
             }
-            (State::Keyspace(keys), Operation::Batch(items)) if keys.is_partial(planted) => {
+            (State::Keyspace(keys), Operation::Batch(items) | Operation::BatchFull(items))
+                if keys.is_partial(planted) =>
+            {
                 Outcome::Done(vec![crate::restore::partial(); items.len()])
             }
-            (State::Keyspace(keys), Operation::Batch(items)) => {
+            (State::Keyspace(keys), Operation::Batch(items) | Operation::BatchFull(items)) => {
+                let full = matches!(proposal.body.operation, Operation::BatchFull(_));
                 let mut replies = Replies::new(items.len(), &keys.db);
                 for item in items {
                     if replies.full() {
                         break;
                     }
-                    replies.push(execute_item(&mut keys.db, cx, item));
+                    let refused = full && item.may_add();
+                    let reply = if refused {
+                        out_of_memory(item)
+                    } else {
+                        execute_item(&mut keys.db, cx, item)
+                    };
+                    replies.push(reply);
                     cx.seed = Prng::new(cx.seed).next_u64();
                 }
                 Outcome::Done(replies.list)
@@ -216,11 +213,13 @@ impl Machine {
             keys.fences.get(name).copied().filter(|epoch| *epoch > body.epoch)
         };
         match &body.operation {
-            Operation::Batch(items) => items.iter().find_map(|item| {
-                let watched = item.watches().iter().find_map(|(key, _)| fenced(key));
-                let mut named = item.commands().flat_map(data::command_keys);
-                watched.or_else(|| named.find_map(fenced))
-            }),
+            Operation::Batch(items) | Operation::BatchFull(items) => {
+                items.iter().find_map(|item| {
+                    let watched = item.watches().iter().find_map(|(key, _)| fenced(key));
+                    let mut named = item.commands().flat_map(data::command_keys);
+                    watched.or_else(|| named.find_map(fenced))
+                })
+            }
             Operation::Modified(keys) => keys.iter().find_map(|key| fenced(key)),
             _ => None,
         }
@@ -237,12 +236,12 @@ impl Machine {
         if let Some(epoch) = self.stale(body) {
             return Ok(Outcome::Stale(epoch));
         }
-        self.prepare(&body.operation).map_err(NotYet::Missing)?;
         let now_ms = self.time.max(wall).millis();
+        self.prepare_read(&body.operation, seed, now_ms).map_err(NotYet::Missing)?;
         let early = self.planted.is(Mutant::ReadBeforeExpiry);
         let committed_ms = if early { now_ms } else { self.time.millis() };
         let cx = Context { now_ms, committed_ms, index: self.applied, seed };
-        let keys = match &mut self.state {
+        let keys = match &self.state {
             State::Keyspace(keys) => keys,
             // How new the asker's own catalog must be.
             State::Catalog(catalog) => return Ok(Outcome::Done(vec![Reply::int(catalog.epoch)])),
@@ -258,13 +257,18 @@ impl Machine {
                     if replies.full() {
                         break;
                     }
-                    replies.push(read_item(&keys.db, cx, item).map_err(|_: Due| NotYet::Due)?);
+                    match read_item(&keys.db, cx, item) {
+                        Ok(reply) => replies.push(reply),
+                        Err(Unready::Due) => return Err(NotYet::Due),
+                        Err(Unready::Short) => return Err(NotYet::Short),
+                    }
                 }
                 Ok(Outcome::Done(replies.list))
             }
             Operation::CountPrefix { name, cursor } => {
                 let prefix = [name.as_bytes(), b":"].concat();
-                let (count, next) = keys.db.count_prefix(&prefix, *cursor, COUNT_STEP);
+                let counted = keys.db.count_prefix(&prefix, *cursor, COUNT_STEP);
+                let (count, next) = counted.ok_or(NotYet::Short)?;
                 Ok(Outcome::Done(vec![Reply::int(count), Reply::bulk(next.to_string())]))
             }
             Operation::Modified(names) => {
@@ -433,13 +437,13 @@ fn execute_item(db: &mut Db, cx: Context, item: &Item) -> Reply {
     }
 }
 
-fn read_item(db: &Db, cx: Context, item: &Item) -> Result<Reply, Due> {
+fn read_item(db: &Db, cx: Context, item: &Item) -> Result<Reply, Unready> {
     match item {
         Item::Command(args) => data::read(db, cx, args),
         Item::Exec { watches, .. } if !watches_hold(db, cx.now_ms, watches) => Ok(Reply::NullArray),
         Item::Exec { commands, .. } => {
             let replies = commands.iter().map(|args| data::read(db, cx, args));
-            Ok(Reply::Array(replies.collect::<Result<Vec<Reply>, Due>>()?))
+            Ok(Reply::Array(replies.collect::<Result<Vec<Reply>, Unready>>()?))
         }
     }
 }

@@ -78,6 +78,10 @@ pub enum Operation {
     Modified(Vec<Bytes>),
     /// Read only: nothing, once the state is as new as the question.
     Barrier,
+    /// A batch that a leader without memory to spare proposed: commands that add are refused. It decided, since
+    /// replicas may have unequal memory; and it is told in the log, since what a retry finds done must not be
+    /// refused.
+    BatchFull(Vec<Item>),
     /// A piece of a backup, for a keyspace that is being restored.
     Load(Load),
     /// Read only: how far a keyspace has been restored.
@@ -105,6 +109,7 @@ wire_enum!(Operation, version 1 {
     5 => CountPrefix { name, cursor },
     6 => Modified(keys),
     7 => Barrier,
+    8 => BatchFull(items),
     20 => Load(load),
     21 => Loaded,
     22 => Export(export),

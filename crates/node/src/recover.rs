@@ -2,7 +2,7 @@
 
 use crate::api::{Config, Event};
 use crate::catalog::{CATALOG_GROUP, Catalog, Keyspace};
-use crate::contract::Contract;
+use crate::contract::{Contract, TableKind};
 use crate::gateway::Gateway;
 use crate::group::Group;
 use crate::machine::Machine;
@@ -14,7 +14,7 @@ use data::Db;
 use protocol::{Effects, Protocol};
 use raft::Raft;
 use stdx::{NodeId, NodeSet, Now, Position, Prng};
-use storage::{Damage, GroupMask};
+use storage::{Damage, GroupMask, TableId};
 
 /// What [`crate::open`] knows before the records are read.
 #[derive(Clone, Debug)]
@@ -97,6 +97,9 @@ pub(crate) fn recover(
         base_at,
         logged,
         steps: 0,
+        on_disk: BTreeSet::new(),
+        used: 0,
+        tables: 0,
     };
     node.timers.set(Timer::Compare, Some(now.mono + crate::compare::PERIOD));
     for (id, found) in found {
@@ -155,7 +158,8 @@ impl Found {
 
     fn chunk(&mut self, config: &Config, at: Position, (index, seq): (u64, u64), bytes: &[u8]) {
         if seq == 0 {
-            let db = empty_db(config, at.0);
+            // Positions name tables, since none is given twice; those made later count from another number.
+            let db = empty_db(config, &self.info, at.0);
             let begun = Loading::begin((self.info.group, index), bytes, db, config.planted);
             self.staging = begun.ok().map(|loading| (at, loading));
         } else if let Some((_, loading)) = &mut self.staging
@@ -185,7 +189,10 @@ impl Node {
             self.damaged.insert(id, Lost { info: found.info, place });
             return;
         }
-        let machine = found.machine.unwrap_or_else(|| self.first_machine(id));
+        let machine = match found.machine {
+            Some(machine) => machine,
+            None => self.first_machine(&found.info),
+        };
         let raft_config = self.raft_config(&found.info);
         let rng = self.rng.fork(id);
         self.rng.next_u64();
@@ -193,13 +200,14 @@ impl Node {
         assert_eq!(raft.mark().index, machine.applied(), "core and state start from one snapshot");
         self.timers.set(Timer::Raft(id), raft.deadline());
         self.groups.insert(id, Group::new(found.info, raft, machine, found.kept));
+        self.tend_from_now(id);
     }
 
-    fn first_machine(&self, id: GroupId) -> Machine {
-        if id == CATALOG_GROUP {
+    fn first_machine(&mut self, info: &Replica) -> Machine {
+        if info.group == CATALOG_GROUP {
             Machine::catalog(self.founding(), self.config.planted)
         } else {
-            Machine::keyspace(self.empty_db(id), self.config.planted)
+            Machine::keyspace(self.empty_db(info), self.config.planted)
         }
     }
 
@@ -209,8 +217,9 @@ impl Node {
     }
 
     /// A table for a group without any keys.
-    pub(crate) fn empty_db(&self, group: GroupId) -> Db {
-        empty_db(&self.config, self.identity.life ^ group)
+    pub(crate) fn empty_db(&mut self, info: &Replica) -> Db {
+        self.tables += 1;
+        empty_db(&self.config, info, 1 << 63 | self.tables)
     }
 
     fn raft_config(&self, info: &Replica) -> raft::Config {
@@ -252,7 +261,7 @@ impl Node {
                 continue;
             }
             let at = out.persist(Record::Created(info.clone()));
-            let machine = Machine::keyspace(self.empty_db(id), self.config.planted);
+            let machine = Machine::keyspace(self.empty_db(&info), self.config.planted);
             let rng = self.rng.fork(id);
             self.rng.next_u64();
             let config = self.raft_config(&info);
@@ -261,14 +270,25 @@ impl Node {
             let keyspace = info.keyspace.name.clone();
             let kept = Kept::new(at, self.logged);
             self.groups.insert(id, Group::new(info, raft, machine, kept));
+            self.tend_from_now(id);
             Node::event(out, Event::ReplicaCreated { keyspace });
         }
     }
 }
 
-fn empty_db(config: &Config, salt: u64) -> Db {
-    let (part, whole) = config.misses;
-    Db::missing(config.max_value, &mut Prng::new(salt), part, whole.max(1))
+/// `serial` tells the tables of a group apart.
+fn empty_db(config: &Config, info: &Replica, serial: u64) -> Db {
+    match info.keyspace.contract.table {
+        TableKind::Memory => {
+            let (part, whole) = config.misses;
+            let prng = &mut Prng::new(serial ^ info.group);
+            Db::missing(config.max_value, prng, part, whole.max(1))
+        }
+        TableKind::Disk => {
+            let id = TableId { group: info.group, serial };
+            Db::on_disk(config.max_value, id, config.planted)
+        }
+    }
 }
 
 /// The replicas of a founding member: the catalog's and those of `default`.

@@ -127,7 +127,7 @@ impl Replay {
         let mut first = Some(Db::empty_chunk());
         core::iter::from_fn(move || {
             let empty = first.take();
-            self.machine.chunk(max_bytes).or(empty)
+            self.machine.chunk(max_bytes).ready().or(empty)
         })
     }
 }

@@ -15,6 +15,7 @@ use data::Db;
 use protocol::{Effects, Input};
 use raft::Mark;
 use stdx::{Bytes, Mutant, NodeId, Now, Planted, Position};
+use storage::Lookup;
 
 /// A log may outweigh the state so many times while a view is frozen for a follower.
 const TOO_LONG: u64 = 4;
@@ -25,7 +26,12 @@ pub(crate) struct View {
     mark: Mark,
     purpose: Purpose,
     chunks: Chunks,
-    next: Option<Bytes>,
+    /// Read, and not sealed yet: that takes knowing whether another follows.
+    made: Option<Bytes>,
+    /// What follows `made`.
+    next: Lookup<Bytes>,
+    /// The number of a chunk that is wanted as soon as it can be sealed.
+    wanted: Option<u64>,
     /// The chunk given last, for a follower that did not get it.
     given: Option<Bytes>,
     bytes: u64,
@@ -58,15 +64,35 @@ impl View {
         Some((first, &self.mark))
     }
 
-    /// Makes and seals the next chunk, if there is one. A backup has checksums of its own, and gets it plain.
-    fn advance(&mut self, machine: &mut Machine, chunk_bytes: usize) -> Option<Bytes> {
-        let content = self.next.take()?;
-        self.next = machine.chunk(chunk_bytes).map(Bytes::from);
-        let sealed = self.chunks.seal(&content, self.next.is_none());
+    /// Makes and seals the next chunk, if there is one; missing while the engine reads it, or the one behind it.
+    /// A backup has checksums of its own, and gets it plain.
+    fn advance(&mut self, machine: &mut Machine, chunk_bytes: usize) -> Lookup<Bytes> {
+        if self.made.is_none()
+            && let Lookup::Ready(next) = &mut self.next
+        {
+            let Some(content) = next.take() else { return Lookup::Ready(None) };
+            self.made = Some(content);
+            self.next = machine.next_chunk(chunk_bytes);
+        }
+        if let Lookup::Missing(ticket) = self.next {
+            return Lookup::Missing(ticket);
+        }
+        let content = self.made.take().expect("made above, or before");
+        let sealed = self.chunks.seal(&content, self.is_over());
         let bytes = if self.is_backup() { content } else { sealed };
         self.bytes += bytes.len() as u64;
         self.given = Some(bytes.clone());
-        Some(bytes)
+        Lookup::Ready(Some(bytes))
+    }
+
+    /// Whether every chunk was sealed.
+    fn is_over(&self) -> bool {
+        self.made.is_none() && self.next == Lookup::Ready(None)
+    }
+
+    /// Whether the next chunk is on its way from the engine.
+    pub(crate) fn is_being_read(&self) -> bool {
+        matches!(self.next, Lookup::Missing(_))
     }
 
     /// Chunk `seq`, and whether it is the last: the next one, or the one given last once more.
@@ -76,13 +102,16 @@ impl View {
         seq: u64,
         chunk_bytes: usize,
     ) -> Option<(Bytes, bool)> {
-        if seq == self.chunks.next() {
-            self.advance(machine, chunk_bytes);
+        if seq == self.chunks.next()
+            && let Lookup::Missing(_) = self.advance(machine, chunk_bytes)
+        {
+            self.wanted = Some(seq);
+            return None;
         }
         if seq + 1 != self.chunks.next() {
             return None; // Not a chunk that anyone in step could want.
         }
-        Some((self.given.clone().expect("given before"), self.next.is_none()))
+        Some((self.given.clone().expect("given before"), self.is_over()))
     }
 }
 
@@ -101,6 +130,13 @@ pub(crate) struct Loading {
     pub(crate) index: u64,
     pub(crate) machine: Machine,
     chunks: Chunks,
+}
+
+impl Staging {
+    /// The state so far.
+    pub(crate) fn machine_mut(&mut self) -> &mut Machine {
+        &mut self.loading.machine
+    }
 }
 
 impl Loading {
@@ -146,8 +182,9 @@ impl Node {
     /// Starts a snapshot of `id` if its log outweighs its state, or if it pins the log of the whole node.
     pub(crate) fn maybe_snapshot(&mut self, id: GroupId, out: &mut Effects<Node>) {
         let floor = self.config.snapshot_bytes;
+        let limit = self.cache_limit();
         let Some(group) = self.groups.get(&id) else { return };
-        let (log, least) = (group.raft.log_bytes() as u64, floor.max(group.machine.bytes()));
+        let (log, least) = (group.raft.log_bytes() as u64, floor.max(group.snapshot_after(limit)));
         let outweighs = log > least;
         if log > TOO_LONG * least {
             self.give_up_sending(id);
@@ -214,13 +251,16 @@ impl Node {
         let configuration = group.raft.configuration_at(index).clone();
         let mark = Mark { index, term: group.applied_term, configuration };
         let header = group.machine.freeze();
-        let next = group.machine.chunk(chunk_bytes).map(Bytes::from);
+        // A table on disk has yet to read its first chunk, but it has one if it has a key.
+        let empty = group.machine.keys().is_none_or(|keys| keys.db.is_empty());
+        let next = if empty { Lookup::Ready(None) } else { group.machine.next_chunk(chunk_bytes) };
         let mut chunks = Chunks::new(id, mark.index, self.config.planted);
-        let sealed = chunks.seal(&header, next.is_none());
+        let sealed = chunks.seal(&header, empty);
         let plain = matches!(purpose, Purpose::Backup { .. });
         let first = if plain { Bytes::from(header) } else { sealed };
-        let bytes = first.len() as u64;
-        group.view = Some(View { mark, purpose, chunks, next, given: Some(first), bytes });
+        let (bytes, given) = (first.len() as u64, Some(first));
+        let view = View { mark, purpose, chunks, made: None, next, wanted: None, given, bytes };
+        group.view = Some(view);
     }
 
     /// Freezes a view for a backup.
@@ -248,7 +288,12 @@ impl Node {
         let Some(view) = &mut group.view else { return }; // Overtaken by an installed snapshot.
         let Purpose::Write { first } = view.purpose else { return };
         let (seq, index) = (view.chunks.next(), view.mark.index);
-        if let Some(bytes) = view.advance(&mut group.machine, chunk_bytes) {
+        let advanced = view.advance(&mut group.machine, chunk_bytes);
+        if let Lookup::Missing(_) = advanced {
+            view.wanted = Some(seq);
+            return;
+        }
+        if let Lookup::Ready(Some(bytes)) = advanced {
             view.given = None; // Nobody asks for it again.
             self.logged += bytes.len() as u64;
             out.persist(Record::Chunk { group: id, index, seq, bytes });
@@ -332,6 +377,27 @@ impl Node {
         self.drive(now, id, Input::Request(request), out);
     }
 
+    /// More of a view may have been read from disk: gives it to whoever waits for it.
+    pub(crate) fn view_read(&mut self, now: Now, id: GroupId, out: &mut Effects<Node>) {
+        let chunk_bytes = self.config.chunk_bytes;
+        let Some(group) = self.groups.get_mut(&id) else { return };
+        let Some(view) = &mut group.view else { return };
+        if !matches!(view.next, Lookup::Missing(_)) {
+            return;
+        }
+        view.next = group.machine.next_chunk(chunk_bytes);
+        if matches!(view.next, Lookup::Missing(_)) {
+            return;
+        }
+        match (view.wanted.take(), view.purpose) {
+            (None, _) | (Some(_), Purpose::Backup { .. }) => {} // It asks again.
+            (Some(_), Purpose::Write { .. }) => self.chunk_durable(now, id, out),
+            (Some(seq), Purpose::Send { to, transfer }) => {
+                self.need_chunk(now, id, (to, transfer, seq), out);
+            }
+        }
+    }
+
     /// A transfer is over: nobody wants its view any more.
     pub(crate) fn transfer_over(&mut self, id: GroupId, to: NodeId, transfer: u64) {
         self.forget_waiting(id, to, transfer);
@@ -351,7 +417,8 @@ impl Node {
         out: &mut Effects<Node>,
     ) {
         let at = out.reached();
-        let db = self.empty_db(id);
+        let info = self.groups[&id].info.clone();
+        let db = self.empty_db(&info);
         let planted = self.config.planted;
         let group = self.groups.get_mut(&id).expect("its core just spoke");
         if seq == 0 && group.view.take().is_some() {
@@ -394,10 +461,21 @@ impl Node {
         group.compared = Default::default(); // The leader's state, whatever the one before was.
         group.queue.clear();
         group.paused = None;
+        group.reads.values_mut().for_each(|read| read.loading = None);
         group.snapshots += 1;
         let keyspace = group.info.keyspace.name.clone();
         let (index, bytes) = (mark.index, staging.bytes);
         Node::event(out, Event::Snapshot { keyspace, index, bytes, received: true });
         self.keep_from(id, staging.first, bytes, out);
+        self.weigh(id);
+    }
+}
+
+impl Machine {
+    fn next_chunk(&mut self, chunk_bytes: usize) -> Lookup<Bytes> {
+        match self.chunk(chunk_bytes) {
+            Lookup::Ready(chunk) => Lookup::Ready(chunk.map(Bytes::from)),
+            Lookup::Missing(ticket) => Lookup::Missing(ticket),
+        }
     }
 }

@@ -45,6 +45,12 @@ pub struct Node {
     /// Bytes of entries and chunks persisted in this life, to see who pins the log.
     pub(crate) logged: u64,
     pub(crate) steps: u64,
+    /// The groups whose tables are on disk.
+    pub(crate) on_disk: BTreeSet<GroupId>,
+    /// Bytes of keys and entries in memory, of all groups.
+    pub(crate) used: u64,
+    /// Names tables.
+    pub(crate) tables: u64,
 }
 
 /// What a node waits for. Deadlines are state: each name has at most one.

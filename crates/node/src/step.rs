@@ -36,10 +36,12 @@ impl Protocol for Node {
             Input::Request(Request::Commands { conn, commands }) => self.commands(conn, commands),
             Input::Request(Request::Written { conn }) => self.written(conn),
             Input::Request(Request::Closed { conn }) => self.closed(conn, out),
+            Input::Request(Request::Table(answer)) => self.table_answered(now, answer, out),
             Input::Deadline => self.expired(now, out),
         }
         self.settle(now, out);
         self.pump_all(now, out);
+        self.tend(out);
     }
 
     fn deadline(&self) -> Option<Instant> {

@@ -1,16 +1,18 @@
 //! A trio of nodes in one loop: no faults here (that is `swarm`'s), only what commands mean through the gateway.
 
-use crate::{Config, ConnId, Member, Node, Output, Packet, Request};
+use crate::contract::{Contract, TableKind};
+use crate::{Config, ConnId, Member, Node, Output, Packet, Request, TablesConfig};
 use alloc::collections::VecDeque;
 use protocol::{Action, Host};
 use sim::disk::SimDisk;
 use stdx::{Duration, Instant, NodeId, Now, Planted, Prng, WallClock};
-use storage::{Log, LogConfig};
+use storage::{Answer, Engine, EngineConfig, Log, LogConfig};
 use wire::resp::Args;
 
 mod backup;
 mod compare;
 mod disks;
+mod full;
 mod golden;
 mod hostile;
 mod hostile_again;
@@ -32,6 +34,24 @@ struct Trio {
     /// A node whose disk takes nothing, and the write that waits for it.
     stuck: Option<usize>,
     waiting: Option<wire::Batch>,
+    /// The engines of tables on disk, and what they have answered that their nodes hear some turns later.
+    engines: Vec<Beside>,
+}
+
+/// An engine, and its answers with when they are heard.
+type Beside = (Engine<SimDisk>, VecDeque<(u64, Answer)>);
+
+fn engine() -> Beside {
+    let config =
+        EngineConfig { page_bytes: 64 << 10, outline: data::outline, planted: Planted::NONE };
+    (Engine::new(SimDisk::default(), config).unwrap(), VecDeque::new())
+}
+
+/// The same, with the keys of `default` on disk and hardly any in memory.
+fn on_disk(config: Config) -> Config {
+    let contract = Contract { table: TableKind::Disk, ..Contract::default() };
+    let tables = TablesConfig { memory: 0, cache: 4096 };
+    Config { default_contract: Some(contract), tables, misses: (0, 1), ..config }
 }
 
 fn config(node: u64) -> Config {
@@ -50,6 +70,7 @@ fn config(node: u64) -> Config {
         chunk_bytes: 4096,
         default_contract: None,
         misses: (1, 3),
+        tables: TablesConfig::default(),
         version: "test",
         started: WallClock(0),
         planted: Planted::NONE,
@@ -81,6 +102,7 @@ impl Trio {
             stuck: None,
             waiting: None,
             events: Vec::new(),
+            engines: (0..3).map(|_| engine()).collect(),
         };
         for n in 0..3 {
             for conn in 1..=2 {
@@ -109,6 +131,10 @@ impl Trio {
             self.nodes[to.0 as usize - 1].0.receive(from, packet);
         }
         for n in 0..3 {
+            let due = |answer: &mut (u64, Answer)| answer.0 <= self.now;
+            while let Some((_, answer)) = self.engines[n].1.pop_front_if(due) {
+                self.nodes[n].0.request(Request::Table(answer)).unwrap();
+            }
             let mut actions = VecDeque::new();
             let (host, log) = &mut self.nodes[n];
             host.turn(&mut || now, &mut actions);
@@ -130,6 +156,11 @@ impl Trio {
                         self.raw = bytes;
                     }
                     Action::Output(Output::Event(event)) => self.events.push((n, event)),
+                    Action::Output(Output::Table(ask)) => {
+                        let (engine, answers) = &mut self.engines[n];
+                        let heard = self.now + 10_000_000;
+                        answers.extend(engine.carry_out(ask).unwrap().map(|a| (heard, a)));
+                    }
                     Action::Output(_) => {}
                 }
             }
@@ -309,7 +340,7 @@ fn default_may_be_founded_with_leases() {
     // Another contract is another cluster.
     let digest = |config: &Config| crate::open::cluster_digest(config);
     assert_ne!(digest(&config(1)), digest(&leased(1)));
-    let standard = Some(crate::contract::Contract::standard(3));
+    let standard = Some(Contract::standard(3));
     assert_eq!(digest(&config(1)), digest(&Config { default_contract: standard, ..config(1) }));
 }
 

@@ -9,6 +9,7 @@ use crate::options::{Addresses, NodeOptions, StartError};
 use crate::outbound::Outbound;
 use crate::peer::Inbound;
 use crate::shard::{Parts, Served, Shard, Turns, report};
+use crate::tables::{self, TableThread};
 use crate::{client, clock, http, peer};
 use node::Event;
 use protocol::Host;
@@ -264,6 +265,7 @@ fn run<P: Served, J: Journal>(
     opened.events.into_iter().for_each(report);
     let metrics = LogMetrics::default();
     let log = LogThread::spawn(format!("log-{}", config.node), opened.log, metrics.clone());
+    let tables = TableThread::spawn(format!("tables-{}", config.node), tables::engine(options)?);
     let others: Vec<_> = options.peers.iter().filter(|p| p.node != config.node).collect();
     let peers: BTreeMap<_, _> =
         others.iter().map(|p| (p.node, Rc::new(Outbound::new(p.node)))).collect();
@@ -289,7 +291,7 @@ fn run<P: Served, J: Journal>(
         if let Some(listener) = sockets.http {
             http::serve(listener, Rc::clone(&shard), metrics);
         }
-        let turns = Turns::new(Rc::clone(&shard), log, progress);
+        let turns = Turns::new(Rc::clone(&shard), (log, tables), progress);
         turns.run(stop, config.request_timeout).await;
         Ok(())
     };

@@ -1,8 +1,9 @@
 //! The real machine around a node: sockets, threads, disk, clocks and HTTP.
 //!
 //! A node is one OS thread with a single-threaded runtime: its sockets, its parser and its shard of the
-//! cluster all live there, so nothing on the way of a command takes a lock or changes core. Beside it stands
-//! one plain thread for the log, because only a sync blocks; a write costs one wake there and one back. tokio
+//! cluster all live there, so nothing on the way of a command takes a lock or changes core. Beside it stand
+//! one plain thread for the log and one for tables on disk, because only those block; a write costs one wake of
+//! the log's and one back. tokio
 //! lives in this crate and nowhere below.
 //!
 //! | file | what |
@@ -11,6 +12,7 @@
 //! | `handle` | [`Listeners`], [`start`], [`NodeHandle`]: the threads of a node, from outside |
 //! | `shard` | the loop around [`protocol::Host`]: inputs in, actions out, in order |
 //! | `journal` | the log thread |
+//! | `tables` | the thread of the tables on disk |
 //! | `client` | accepting clients, reading commands; `conn`: a connection's queues and limits |
 //! | `peer` | links to and from the other nodes; `greeting`: how they begin; `outbound`: what waits to be sent |
 //! | `http`, `metrics` | `/metrics`, `/livez`, `/readyz` |
@@ -41,6 +43,7 @@ mod options;
 mod outbound;
 mod peer;
 mod shard;
+mod tables;
 #[cfg(test)]
 mod tests;
 

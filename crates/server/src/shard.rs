@@ -6,6 +6,7 @@ use crate::conn::Conn;
 use crate::handle::Progress;
 use crate::journal::{Job, LogThread};
 use crate::outbound::Outbound;
+use crate::tables::TableThread;
 use node::{ConnId, Event, Output, Request, Status};
 use protocol::{Action, Host, Protocol};
 use std::cell::{Cell, RefCell};
@@ -13,6 +14,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 use stdx::{Duration, NodeId, Now, Position};
+use storage::Answer;
 use tokio::sync::Notify;
 use wire::Batch;
 
@@ -113,6 +115,9 @@ impl<P: Served> Shard<P> {
 pub(crate) struct Turns<P: Protocol> {
     shard: Rc<Shard<P>>,
     log: LogThread,
+    tables: TableThread,
+    /// What the engine has answered and the host had no room for.
+    unheard: Option<Answer>,
     actions: VecDeque<Action<P>>,
     /// To be flushed once this turn's actions are done: one system call per socket and turn.
     written: Vec<Rc<Conn>>,
@@ -124,10 +129,16 @@ pub(crate) struct Turns<P: Protocol> {
 }
 
 impl<P: Served> Turns<P> {
-    pub(crate) fn new(shard: Rc<Shard<P>>, log: LogThread, progress: Progress) -> Turns<P> {
+    pub(crate) fn new(
+        shard: Rc<Shard<P>>,
+        (log, tables): (LogThread, TableThread),
+        progress: Progress,
+    ) -> Turns<P> {
         Turns {
             shard,
             log,
+            tables,
+            unheard: None,
             actions: VecDeque::new(),
             written: Vec::new(),
             spoken: Vec::new(),
@@ -151,6 +162,7 @@ impl<P: Served> Turns<P> {
         }
         self.drain(patience).await;
         self.log.join();
+        self.tables.join();
     }
 
     async fn drain(&mut self, patience: Duration) {
@@ -180,6 +192,7 @@ impl<P: Served> Turns<P> {
         while let Ok(answer) = self.log.answers.try_recv() {
             self.synced(answer);
         }
+        self.hear_tables();
         let mut host = self.shard.host.borrow_mut();
         let due = host.deadline().is_some_and(|at| at <= clock::now().mono);
         if due || host.ready() {
@@ -208,8 +221,27 @@ impl<P: Served> Turns<P> {
                 Some(answer) => self.synced(answer),
                 None => fatal("the log thread is gone"),
             },
+            answer = self.tables.answers.recv(), if self.unheard.is_none() => match answer {
+                Some(answer) => self.unheard = Some(heard(answer)),
+                None => fatal("the thread of the tables is gone"),
+            },
             () = self.shard.wake.notified() => {}
             () = tokio::time::sleep(left.unwrap_or_default()), if left.is_some() => {}
+        }
+    }
+
+    /// Hands over what the engine has answered, in order, as far as there is room.
+    fn hear_tables(&mut self) {
+        let mut host = self.shard.host.borrow_mut();
+        loop {
+            let next = || self.tables.answers.try_recv().ok().map(heard);
+            let Some(answer) = self.unheard.take().or_else(next) else { return };
+            if let Err(back) = host.request(Request::Table(answer)) {
+                if let Request::Table(back) = back {
+                    self.unheard = Some(back);
+                }
+                return;
+            }
         }
     }
 
@@ -277,6 +309,7 @@ impl<P: Served> Turns<P> {
                     self.written.push(conn);
                 }
             }
+            Output::Table(ask) => self.tables.ask(ask),
             Output::Event(event) => report(event),
         }
     }
@@ -287,6 +320,15 @@ impl<P: Served> Turns<P> {
 fn fatal(reason: &str) -> ! {
     tracing::error!(reason, "the log failed: stopping at once; nothing unsynced was acknowledged");
     std::process::abort()
+}
+
+/// What an engine answered. Without it the state cannot be read: the node stops, and its next start fills the
+/// tables anew from the log.
+fn heard(answer: Result<Answer, String>) -> Answer {
+    answer.unwrap_or_else(|reason| {
+        tracing::error!(reason, "a table on disk failed: stopping; the log has all that it held");
+        std::process::abort()
+    })
 }
 
 /// Says what happened to whoever reads the log.

@@ -39,6 +39,7 @@ fn options(cluster: &str, node: u64, dir: &Path, peers: Vec<Peer>) -> NodeOption
         chunk_bytes: 0,
         default_contract: None,
         misses: (0, 1),
+        tables: ::node::TablesConfig::default(),
         version: "0",
         started: stdx::WallClock(0),
         planted: Planted::NONE,

@@ -117,6 +117,12 @@ pub enum Mutant {
     TrustMessages,
     /// node: a seal is never found broken.
     TrustSeals,
+    /// storage: the cache of a table on disk forgets an entry that was not written.
+    EvictUnwritten,
+    /// storage: a load that comes back replaces what was written since it was asked for.
+    LoadBeforeOverwrite,
+    /// storage: the frozen view of a table on disk shows what was written later.
+    FreezeSeesLater,
     /// explorer: states that differ only in what is in flight count as one.
     ForgetFlight,
     /// explorer: a crash keeps the write that was under way.

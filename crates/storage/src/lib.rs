@@ -16,6 +16,9 @@
 //! | `table` | [`Table`]: state in the order of a fixed hash; [`hash_of`] |
 //! | `table/memory` | [`MemoryTable`]: the one in memory |
 //! | `table/frozen` | the consistent view of a table that goes on changing |
+//! | `table/ask` | [`Ask`], [`Answer`]: what a table on disk asks of the engine, and hears |
+//! | `table/cached` | [`CachedTable`]: the part of a table on disk that is in memory |
+//! | `table/engine` | [`Engine`]: tables on disk, in redb; `backend`: redb's verbs over a [`Disk`] |
 //! | `table/missing` | [`MissingTable`]: a table whose keys are not always there, for the simulator |
 //!
 //! Invariants:
@@ -23,6 +26,7 @@
 //! - Nothing is appended after a cut before whatever past it could be read as valid was erased, durably.
 //! - A segment is overwritten only once two durable headers say that it is not needed, so that losing the
 //!   last batch (which cannot be told from a torn one) never makes a recycled segment look damaged.
+//! - What is in memory of a table on disk goes before what the engine holds; nothing unwritten is forgotten.
 //! - A frozen view shows exactly what the table held when it was frozen.
 #![forbid(unsafe_code)]
 
@@ -32,4 +36,7 @@ pub mod table;
 
 pub use disk::{Disk, DiskError};
 pub use log::{Damage, GroupMask, Log, LogConfig, LogError, Recovery, Torn};
-pub use table::{Lookup, MemoryTable, MissingTable, Table, Ticket, Weigh, hash_of};
+pub use table::{
+    Answer, Ask, CachedTable, Engine, EngineConfig, EngineError, Lookup, MemoryTable, MissingTable,
+    Needs, Scanned, Stretch, Table, TableId, Ticket, Weigh, Window, hash_of,
+};

@@ -1,9 +1,17 @@
 //! State in memory or beyond it, behind one small trait.
 
+mod ask;
+mod backend;
+mod cached;
+mod engine;
 mod frozen;
 mod memory;
 mod missing;
+mod shared;
 
+pub use ask::{Answer, Ask, Needs, Stretch, TableId, Window};
+pub use cached::{CachedTable, Scanned};
+pub use engine::{Engine, EngineConfig, EngineError};
 pub use memory::MemoryTable;
 pub use missing::MissingTable;
 

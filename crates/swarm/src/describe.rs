@@ -44,7 +44,7 @@ fn consensus(message: &Message) -> String {
 
 fn what(body: &Body) -> String {
     match &body.operation {
-        node::Operation::Batch(items) => {
+        node::Operation::Batch(items) | node::Operation::BatchFull(items) => {
             let items: Vec<String> = items.iter().map(item).collect();
             short(items.join(", "))
         }

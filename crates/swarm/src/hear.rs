@@ -24,6 +24,7 @@ impl Run<'_> {
                 Ok(())
             }
             Output::Event(event) => self.told(node, &event),
+            Output::Table(ask) => self.asked(node, ask),
         }
     }
 

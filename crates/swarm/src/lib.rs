@@ -13,6 +13,7 @@
 //! | `client` | a Redis client: RESP bytes out and in, and what each reply means |
 //! | `run` | [`run_seed`], [`run_plan`]: the cluster, its clients, its faults |
 //! | `ask` | what clients do |
+//! | `engines` | the engines of tables on disk, with answers that are late |
 //! | `hear` | replies, and what nodes tell their operator |
 //! | `peace` | afterwards: progress, and agreement of all replicas |
 //! | `watch`, `shadow` | the onlooker: election safety, equal replicas, durable on a majority before applied |
@@ -34,6 +35,7 @@ mod ask;
 mod boot;
 mod client;
 mod describe;
+mod engines;
 pub mod explore;
 mod hear;
 mod judge;
@@ -57,6 +59,6 @@ pub use pace::Pace;
 pub use plan::{Plan, Request};
 pub use report::{Counters, REQUIRED, Report, Verdict};
 pub use run::{run_plan, run_plan_telling, run_seed, running};
-pub use setup::{Options, Profile, Setup, Workload, leased};
+pub use setup::{Options, Profile, Setup, Workload, leased, on_disk};
 pub use shrink::{Shrunk, shrink};
 pub use story::story;

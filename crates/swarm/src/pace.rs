@@ -72,6 +72,7 @@ fn node_config(world: &WorldConfig) -> Config {
         chunk_bytes: 4 << 10,
         default_contract: None,
         misses: (0, 1),
+        tables: node::TablesConfig::default(),
         version: "swarm",
         started: WallClock(0),
         planted: world.planted,

@@ -61,7 +61,7 @@ impl fmt::Display for Verdict {
 pub struct Counters(BTreeMap<&'static str, u64>);
 
 /// What a campaign must have met at least once (architecture.md section 6).
-pub const REQUIRED: [&str; 10] = [
+pub const REQUIRED: [&str; 12] = [
     "elections",
     "leader changes under load",
     "uncommitted entries truncated",
@@ -72,6 +72,8 @@ pub const REQUIRED: [&str; 10] = [
     "reordered",
     "deadlines that expired",
     "power failures of the whole cluster",
+    "loads of tables on disk",
+    "tables on disk frozen",
 ];
 
 impl Counters {

@@ -2,6 +2,7 @@
 
 use crate::boot::NodeBoot;
 use crate::client::Client;
+use crate::engines::Engines;
 use crate::judge::{Finding, Seen};
 use crate::plan::Plan;
 use crate::report::{Counters, Report, Verdict};
@@ -35,6 +36,8 @@ pub(crate) enum Token {
     Probe(usize, u64),
     /// A client's patience is at its end.
     Patience(usize),
+    /// The engine of a node has done what it was asked.
+    Engine(NodeId),
 }
 
 impl Token {
@@ -44,6 +47,7 @@ impl Token {
             Token::Ask(client) => 1 | (client as u64) << 8,
             Token::Probe(client, round) => 2 | (client as u64) << 8 | round << 24,
             Token::Patience(client) => 3 | (client as u64) << 8,
+            Token::Engine(node) => 4 | node.0 << 8,
         }
     }
 
@@ -53,6 +57,7 @@ impl Token {
             0 => Token::Tick,
             1 => Token::Ask(client),
             2 => Token::Probe(client, token >> 24),
+            4 => Token::Engine(NodeId(token >> 8)),
             _ => Token::Patience(client),
         }
     }
@@ -69,6 +74,7 @@ pub(crate) struct Run<'a> {
     pub(crate) counters: Counters,
     pub(crate) prng: Prng,
     pub(crate) conns: u64,
+    pub(crate) engines: Engines,
     /// The requests of the plan that were made.
     pub(crate) asked: Vec<usize>,
     /// Clients make requests of their own accord.
@@ -181,6 +187,7 @@ impl<'a> Run<'a> {
             counters: Counters::default(),
             prng: Prng::new(plan.seed).fork(102),
             conns: 0,
+            engines: Engines::new(plan.seed, setup.node.planted),
             asked: Vec::new(),
             load: true,
             setup,
@@ -248,6 +255,7 @@ impl<'a> Run<'a> {
                 }
             }
             Event::Down { node, why } => {
+                self.engines.gone(node);
                 if let Why::BootFailed(reason) = why {
                     self.no_start(node, &reason)?;
                 }
@@ -285,6 +293,7 @@ impl<'a> Run<'a> {
             }
             Token::Probe(..) => {}
             Token::Patience(client) => self.impatient(client),
+            Token::Engine(node) => self.engine_done(node),
         }
         Ok(())
     }

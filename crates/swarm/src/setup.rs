@@ -1,8 +1,8 @@
 //! The configuration of a run: drawn from the seed, the faults as well as the cluster and its clients.
 
 use crate::pace::Pace;
-use node::contract::{Contract, Reads};
-use node::{Config, Member};
+use node::contract::{Contract, Reads, TableKind};
+use node::{Config, Member, TablesConfig};
 use sim::{NemesisConfig, Ntp, Spread, WorldConfig};
 use stdx::{Duration, NodeId, Planted, Prng, WallClock};
 
@@ -229,6 +229,9 @@ impl Draw {
         if options.leases.unwrap_or(leases) {
             setup.node.default_contract = Some(leased(&setup.world));
         }
+        if setup.node.tables != TablesConfig::default() {
+            setup.node.default_contract = Some(on_disk(setup.node.default_contract, &setup.world));
+        }
         let nemesis = nemesis(profile, workload, prng).map(|faults| mixed(profile, faults, mix));
         // Among few requests each finds a node that has slept, and keys that nobody has overwritten.
         let sparse = profile == Profile::Clocks && workload == Workload::Expiry;
@@ -263,6 +266,13 @@ pub fn leased(world: &WorldConfig) -> Contract {
     let drift_ppm = u32::try_from(world.clock.drift_ppm.max(1)).unwrap_or(u32::MAX);
     let members = u16::try_from(world.nodes).unwrap_or(u16::MAX);
     Contract { reads: Reads::Lease { drift_ppm }, ..Contract::standard(members) }
+}
+
+/// The contract of `default` in clusters whose keys are on disk.
+pub fn on_disk(contract: Option<Contract>, world: &WorldConfig) -> Contract {
+    let members = u16::try_from(world.nodes).unwrap_or(u16::MAX);
+    let contract = contract.unwrap_or_else(|| Contract::standard(members));
+    Contract { table: TableKind::Disk, ..contract }
 }
 
 fn world(profile: Profile, workload: Workload, planted: Planted, prng: &mut Prng) -> WorldConfig {
@@ -340,10 +350,20 @@ fn node_config(profile: Profile, nodes: u64, planted: Planted, prng: &mut Prng) 
         chunk_bytes: usize::try_from(prng.range(128, 1024)).expect("small"),
         default_contract: None,
         misses: *prng.pick(&[(0, 1), (1, 4), (9, 10), (9, 10)]),
+        tables: tables(prng),
         version: "swarm",
         started: WallClock(0),
         planted,
     }
+}
+
+/// Some clusters have all keys on disk, with so little memory that nearly everything is loaded.
+fn tables(prng: &Prng) -> TablesConfig {
+    let mut own = prng.fork(7);
+    if !own.chance(1, 4) {
+        return TablesConfig::default();
+    }
+    TablesConfig { memory: 0, cache: own.range(1, 4 << 10) }
 }
 
 fn nemesis(profile: Profile, workload: Workload, prng: &mut Prng) -> Option<NemesisConfig> {

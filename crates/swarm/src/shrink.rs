@@ -246,6 +246,7 @@ impl Search<'_> {
         let mut plan = self.best.clone();
         usual(&mut plan, WISHES);
         plan.setup.node.misses = (0, 1);
+        plan.setup.node.tables = node::TablesConfig::default();
         if self.attempt(plan) {
             return;
         }

@@ -3,6 +3,7 @@
 
 use super::words::{FaultWords, Name, NtpWords, Span, SpreadWords, command, spoken};
 use crate::{Failure, nodes};
+use node::contract::{Contract, Reads, TableKind};
 use serde::{Deserialize, Serialize};
 use sim::{ClockConfig, DiskConfig, Fault, NetConfig, Ntp, Spread, WorldConfig};
 use std::path::Path;
@@ -117,6 +118,9 @@ struct Nodes {
     #[serde(default)]
     transfer_rate: u64,
     misses: (u64, u64),
+    /// Where the keys are, if not in memory: on disk, with so many bytes of memory for them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    on_disk: Option<u64>,
     /// Whether reads of `default` are by lease, with the bound that the clocks keep to.
     #[serde(default, skip_serializing_if = "core::ops::Not::not")]
     leases: bool,
@@ -189,6 +193,7 @@ pub(crate) fn text(plan: &Plan, report: &Report) -> String {
 
 fn setup(setup: &Setup) -> [Line; 5] {
     let Setup { profile, workload, world, node, segment_bytes, length, witness, read_here } = setup;
+    let told = |what: fn(&Contract) -> bool| node.default_contract.as_ref().is_some_and(what);
     let NetConfig { delay, loss_ppm, duplicate_ppm, reorder_ppm, late_ppm } = world.net;
     let DiskConfig { sync, fail_ppm, restart } = world.disk;
     let ClockConfig { drift_ppm, skew, wall_error, ntp } = world.clock;
@@ -228,7 +233,9 @@ fn setup(setup: &Setup) -> [Line; 5] {
             chunk_bytes: node.chunk_bytes,
             transfer_rate: node.transfer_rate,
             misses: node.misses,
-            leases: node.default_contract.is_some(),
+            on_disk: told(|contract| contract.table == TableKind::Disk)
+                .then_some(node.tables.cache),
+            leases: told(|contract| matches!(contract.reads, Reads::Lease { .. })),
         }),
     ]
 }
@@ -374,6 +381,7 @@ fn made(run: &RunLine, net: &Network, disks: &Disks, clocks: &Clocks, nodes: &No
     };
     let member =
         |number| node::Member { node: NodeId(number), client: format!("node{number}:6379") };
+    let leased = nodes.leases.then(|| swarm::leased(&world));
     let node = node::Config {
         cluster: "swarm".into(),
         node: NodeId(1),
@@ -386,8 +394,14 @@ fn made(run: &RunLine, net: &Network, disks: &Disks, clocks: &Clocks, nodes: &No
         snapshot_bytes: nodes.snapshot_bytes,
         chunk_bytes: nodes.chunk_bytes,
         transfer_rate: nodes.transfer_rate,
-        default_contract: nodes.leases.then(|| swarm::leased(&world)),
+        default_contract: match nodes.on_disk {
+            Some(_) => Some(swarm::on_disk(leased, &world)),
+            None => leased,
+        },
         misses: nodes.misses,
+        tables: nodes.on_disk.map_or_else(node::TablesConfig::default, |cache| {
+            node::TablesConfig { memory: 0, cache }
+        }),
         version: "swarm",
         started: WallClock(0),
         planted: Planted::NONE,

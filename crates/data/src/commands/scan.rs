@@ -3,7 +3,7 @@
 use super::{integer, rows, syntax};
 use crate::glob::glob;
 use crate::spec::{Group, Run};
-use crate::view::View;
+use crate::view::{KEYS_LIMIT, SCAN_LIMIT, View};
 use wire::resp::{Args, Reply};
 
 rows! { Group::Generic;
@@ -25,6 +25,10 @@ fn dbsize(db: &View<'_>, _: &Args) -> Result<Reply, Reply> {
 
 fn keys(db: &View<'_>, args: &Args) -> Result<Reply, Reply> {
     let pattern = args.get(1);
+    if db.is_on_disk() && db.stored() > KEYS_LIMIT {
+        let text = format!("ERR KEYS of more than {KEYS_LIMIT} keys on disk: use SCAN");
+        return Err(Reply::err(text));
+    }
     let (mut found, mut cursor) = (Vec::new(), 0);
     loop {
         cursor = db.scan(cursor, &mut |key, _| {
@@ -68,11 +72,13 @@ impl Options<'_> {
     }
 }
 
-/// COUNT counts the keys looked at; all keys of one hash are answered together.
+/// COUNT counts the keys looked at, up to a limit if they are on disk; all keys of one hash are answered
+/// together.
 fn scan(db: &View<'_>, args: &Args) -> Result<Reply, Reply> {
     let cursor = std::str::from_utf8(args.get(1)).ok().and_then(|text| text.parse().ok());
     let mut cursor: u64 = cursor.ok_or_else(|| Reply::err("ERR invalid cursor"))?;
     let options = Options::parse(args)?;
+    let at_most = if db.is_on_disk() { SCAN_LIMIT as i64 } else { i64::MAX };
     let (mut found, mut seen) = (Vec::new(), 0);
     loop {
         cursor = db.scan(cursor, &mut |key, entry| {
@@ -85,7 +91,7 @@ fn scan(db: &View<'_>, args: &Args) -> Result<Reply, Reply> {
                 found.push(Reply::Bulk(key.clone()));
             }
         });
-        if cursor == 0 || seen >= options.count {
+        if cursor == 0 || seen >= options.count.min(at_most) {
             let cursor = Reply::bulk(cursor.to_string());
             return Ok(Reply::Array(vec![cursor, Reply::Array(found)]));
         }

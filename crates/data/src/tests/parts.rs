@@ -28,9 +28,9 @@ fn golden_bytes() {
     let mut db = Db::default();
     run(&mut db, at(1, 7), "set k v");
     db.freeze();
-    let chunk = db.chunk(100).unwrap();
+    let chunk = db.chunk(100).ready().unwrap();
     assert_eq!(chunk, [2, 1, 1, b'k', 1, 1, 1, 1, 1, b'v', 7, 7, 1, 0]);
-    assert_eq!(db.chunk(100), None);
+    assert_eq!(db.chunk(100).ready(), None);
 }
 
 #[test]
@@ -40,7 +40,7 @@ fn damaged_chunks_are_refused() {
         run(&mut db, at(1, 1 + i), &format!("set k{i} v{i} px 100"));
     }
     db.freeze();
-    let chunk = db.chunk(1 << 20).unwrap();
+    let chunk = db.chunk(1 << 20).ready().unwrap();
     let twice = [&chunk[..], &chunk[2..]].concat();
     assert_eq!(Db::default().load_chunk(&twice), Err(WireError::Invalid("key given twice")));
     assert_eq!(Db::default().load_chunk(&[2, 9]), Err(WireError::UnknownVersion("chunk", 9)));

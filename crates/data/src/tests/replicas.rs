@@ -1,13 +1,14 @@
 //! Replicas that apply the same log are the same, whatever it holds.
 
 use super::{KEYS, args, at, random_command, run};
-use crate::{Db, Due, execute, lookup, read};
+use crate::{Db, Unready, execute, lookup, read};
 use stdx::Prng;
+use storage::Needs;
 use wire::resp::{Args, Reply};
 
 fn snapshot(db: &mut Db, prng: &mut Prng) -> Vec<Vec<u8>> {
     let mut chunks = Vec::new();
-    while let Some(chunk) = db.chunk(1 + prng.index(200)) {
+    while let Some(chunk) = db.chunk(1 + prng.index(200)).ready() {
         chunks.push(chunk);
     }
     chunks
@@ -62,7 +63,9 @@ fn the_same_log_gives_the_same_state() {
 /// Loads whatever `command` needs; answers how often that was.
 fn load_all(db: &mut Db, command: &Args) -> usize {
     for loads in 0..100 {
-        match db.prepare(command) {
+        let mut needs = Needs::default();
+        db.needs(command, 0, &mut needs);
+        match db.prepare(needs, 0, &mut Vec::new) {
             Ok(()) => return loads,
             Err(ticket) => db.loaded(ticket),
         }
@@ -113,12 +116,12 @@ fn a_frozen_view_ignores_what_follows() {
             for index in 100..110 {
                 execute(&mut db, at(1_500, index), &random_command(&mut prng));
             }
-            let Some(chunk) = db.chunk(1 + prng.index(100)) else { break };
+            let Some(chunk) = db.chunk(1 + prng.index(100)).ready() else { break };
             chunks.push(chunk);
         }
         assert_eq!(load(&chunks, &removals).digest(), frozen, "seed {seed}");
         db.thaw();
-        assert_eq!(db.chunk(100), None);
+        assert_eq!(db.chunk(100).ready(), None);
         db.check_all();
     }
 }
@@ -144,7 +147,8 @@ fn reads_agree_with_execution() {
                 assert_eq!(read(&later, cx, &command), Ok(executed.clone()), "{command:?}");
                 match read(&db, cx, &command) {
                     Ok(reply) => assert_eq!(reply, executed, "seed {seed}: {command:?}"),
-                    Err(Due) => due += 1,
+                    Err(Unready::Due) => due += 1,
+                    Err(Unready::Short) => panic!("nothing is on disk"),
                 }
             }
             execute(&mut db, cx, &command);
@@ -177,7 +181,7 @@ fn no_read_shows_absence_that_is_not_committed() {
         "substr k 0 1",
     ] {
         assert!(read(&db, at(1_009, 2), &args(line)).is_ok(), "{line}");
-        assert_eq!(read(&db, at(1_010, 2), &args(line)), Err(Due), "{line}");
+        assert_eq!(read(&db, at(1_010, 2), &args(line)), Err(Unready::Due), "{line}");
     }
     assert_eq!(read(&db, at(1_010, 2), &args("get other")), Ok(Reply::bulk("v")));
     assert_eq!(db.expire_due(1_010, 1), 1);
@@ -267,7 +271,7 @@ fn prefixes_are_counted_in_steps() {
     }
     let (mut cursor, mut total, mut steps) = (0, 0, 0);
     loop {
-        let (count, next) = db.count_prefix(b"x:", cursor, 7);
+        let (count, next) = db.count_prefix(b"x:", cursor, 7).unwrap();
         (cursor, total, steps) = (next, total + count, steps + 1);
         if cursor == 0 {
             break;

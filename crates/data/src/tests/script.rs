@@ -2,7 +2,7 @@
 //! `UPDATE=1 cargo test -p data` writes the replies anew; read the diff. The replies were compared with those
 //! of redis-server.
 
-use crate::{Context, Db, Due, execute, introspect, read};
+use crate::{Context, Db, Unready, execute, introspect, read};
 use std::fmt::Write;
 use std::path::Path;
 use wire::resp::{Parser, Reply};
@@ -53,7 +53,7 @@ fn play(script: &str) -> String {
                 let before = is_read.then(|| read(&db, cx, &args));
                 let reply = execute(&mut db, cx, &args);
                 assert!(
-                    before.is_none_or(|it| it == Err(Due) || it == Ok(reply.clone())),
+                    before.is_none_or(|it| it == Err(Unready::Due) || it == Ok(reply.clone())),
                     "{line}"
                 );
                 show(&reply, 0, &mut out);

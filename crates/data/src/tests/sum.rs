@@ -60,7 +60,7 @@ fn equal_states_have_equal_sums_whatever_came_first() {
     (1..2_000).for_each(|index| random(&mut db, &mut prng, index));
     let mut chunks = Vec::new();
     db.freeze();
-    while let Some(chunk) = db.chunk(500) {
+    while let storage::Lookup::Ready(Some(chunk)) = db.chunk(500) {
         chunks.push(chunk);
     }
     db.thaw();

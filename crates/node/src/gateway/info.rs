@@ -60,9 +60,8 @@ impl Node {
                 row("blocked_clients", &0);
             }
             "memory" => {
-                let bytes: u64 = self.groups.values().map(|group| group.machine.bytes()).sum();
-                row("used_memory", &bytes);
-                row("maxmemory", &0);
+                row("used_memory", &self.used);
+                row("maxmemory", &self.config.tables.memory);
                 row("maxmemory_policy", &"noeviction");
             }
             "persistence" => {

@@ -7,6 +7,7 @@ use crate::session::Sessions;
 use alloc::collections::{BTreeMap, BTreeSet};
 use data::Db;
 use stdx::{Mutant, Planted, WallClock};
+use storage::Lookup;
 use wire::{Reader, Wire, WireError, wire_enum};
 
 /// The first chunk of a snapshot: all but the keys. What no restore has touched is written as ever, so that
@@ -85,8 +86,8 @@ impl Machine {
     }
 
     /// The next chunk of the frozen view, or `None` once all was given.
-    pub fn chunk(&mut self, max_bytes: usize) -> Option<Vec<u8>> {
-        self.keys_mut().and_then(|keys| keys.db.chunk(max_bytes))
+    pub fn chunk(&mut self, max_bytes: usize) -> Lookup<Vec<u8>> {
+        self.keys_mut().map_or(Lookup::Ready(None), |keys| keys.db.chunk(max_bytes))
     }
 
     /// Drops the frozen view.

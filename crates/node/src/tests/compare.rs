@@ -1,6 +1,6 @@
 //! Replicas that differ are found within a period, kept from clients, and rebuilt.
 
-use super::{Trio, config};
+use super::{Trio, config, on_disk};
 use crate::compare::PERIOD;
 use crate::{CATALOG_GROUP, Config, DEFAULT_GROUP, Event, GroupId, Machine};
 use stdx::{Mutant, NodeId, Planted};
@@ -53,7 +53,18 @@ const REBUILT: fn(&Event) -> bool = |event| matches!(event, Event::Rebuilt { .. 
 
 #[test]
 fn a_follower_that_skips_a_command_is_found_and_rebuilt() {
-    let mut trio = Trio::with(256 << 10, plant(2, Mutant::SkipCommand));
+    a_follower_is_rebuilt(plant(2, Mutant::SkipCommand));
+}
+
+/// The leader reads what it gives away from disk, and the follower fills a table of its own with it.
+#[test]
+fn a_follower_with_its_table_on_disk_is_rebuilt_too() {
+    let plant = plant(2, Mutant::SkipCommand);
+    a_follower_is_rebuilt(|n| on_disk(Config { chunk_bytes: 300, ..plant(n) }));
+}
+
+fn a_follower_is_rebuilt(config: impl Fn(u64) -> Config) {
+    let mut trio = Trio::with(256 << 10, config);
     trio.run(0, 1, &["SET a 1"]);
     trio.depose(1, DEFAULT_GROUP);
     writes(&mut trio, 40);

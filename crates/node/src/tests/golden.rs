@@ -41,6 +41,7 @@ fn operations() -> Vec<(&'static str, Operation)> {
         ("count", Operation::CountPrefix { name: name(), cursor: 7 }),
         ("modified", Operation::Modified(vec![bytes("k")])),
         ("barrier", Operation::Barrier),
+        ("batch full", Operation::BatchFull(vec![Item::Command(["get", "a"].iter().collect())])),
     ]
     .into_iter()
     .chain(backups())

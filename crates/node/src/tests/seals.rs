@@ -67,6 +67,7 @@ impl Trio {
         let disk = change(log.into_disk(), log_config);
         let opened = crate::open(disk, log_config, config, now, Prng::new(77)).unwrap();
         self.nodes.insert(n, (opened.host, opened.log));
+        self.engines[n] = engine();
         for conn in 1..=2 {
             self.ask(n, Request::Open { conn: ConnId(conn), address: "10.0.0.1:9".into() });
         }
@@ -119,7 +120,16 @@ fn a_command_damaged_on_its_way_is_sent_again() {
 
 #[test]
 fn a_replica_whose_log_lies_serves_no_more() {
-    let mut trio = Trio::new();
+    serves_no_more(config);
+}
+
+#[test]
+fn nor_does_one_with_its_table_on_disk() {
+    serves_no_more(|n| on_disk(config(n)));
+}
+
+fn serves_no_more(config: fn(u64) -> Config) {
+    let mut trio = Trio::with(256 << 10, config);
     for i in 0..10 {
         assert_eq!(trio.run(0, 1, &[&format!("SET k{i} value-{i}")]), "+OK");
     }

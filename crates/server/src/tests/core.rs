@@ -102,6 +102,7 @@ impl Protocol for Core {
                     self.command(now, conn, args, out);
                 }
             }
+            Input::Request(Request::Table(_)) => unreachable!("it holds no table"),
             Input::Deadline => {
                 let (due, late) = self.late.iter().partition(|(at, _)| *at <= now.mono);
                 self.late = late;

@@ -82,7 +82,7 @@ impl<E> Map<E> {
         self.at(hash).iter().find(|slot| *slot.key == *key).map(|slot| &slot.entry)
     }
 
-    fn insert(&mut self, hash: u64, key: Bytes, entry: E) -> Option<E> {
+    pub(super) fn insert(&mut self, hash: u64, key: Bytes, entry: E) -> Option<E> {
         if self.shards.is_empty() {
             self.shards.resize_with(1 << SHARD_BITS, || Shard { buckets: Vec::new(), len: 0 });
         }
@@ -105,7 +105,7 @@ impl<E> Map<E> {
         }
     }
 
-    fn remove(&mut self, hash: u64, key: &[u8]) -> Option<Slot<E>> {
+    pub(super) fn remove(&mut self, hash: u64, key: &[u8]) -> Option<Slot<E>> {
         let number = shard_of(hash);
         let shard = self.shards.get_mut(number)?;
         let index = shard.bucket(hash);
@@ -117,6 +117,13 @@ impl<E> Map<E> {
         }
         self.len -= 1;
         Some(bucket.remove(at))
+    }
+
+    pub(super) fn get_mut(&mut self, hash: u64, key: &[u8]) -> Option<&mut E> {
+        let shard = self.shards.get_mut(shard_of(hash))?;
+        let index = shard.bucket(hash);
+        let slot = shard.buckets.get_mut(index)?.iter_mut().find(|slot| *slot.key == *key)?;
+        Some(&mut slot.entry)
     }
 
     /// The lowest hash in the map that is at least `from`.
@@ -160,7 +167,7 @@ impl<E> Map<E> {
         &bucket[from..from + len]
     }
 
-    fn slots(&self) -> impl Iterator<Item = &Slot<E>> {
+    pub(super) fn slots(&self) -> impl Iterator<Item = &Slot<E>> {
         self.shards.iter().flat_map(|shard| shard.buckets.iter().flatten())
     }
 }

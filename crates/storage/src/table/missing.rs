@@ -44,6 +44,11 @@ impl<T: Table> MissingTable<T> {
         &self.inner
     }
 
+    /// Whether any key can miss.
+    pub fn misses(&self) -> bool {
+        self.part > 0
+    }
+
     fn is_cold(&self, hash: u64) -> bool {
         self.part > 0
             && !self.resident.contains(&hash)

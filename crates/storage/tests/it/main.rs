@@ -2,6 +2,7 @@
 
 mod crashes;
 mod damage;
+mod on_disk;
 mod support;
 mod tables;
 mod verbs;

@@ -105,6 +105,18 @@ fn without_faults_no_mutant_shows() {
     }
 }
 
+/// Bugs of tables on disk show without any fault, as soon as little enough is in memory: so they have no place
+/// in the table above. The checks find them all the same, and none of them knows of tables.
+#[test]
+fn bugs_of_tables_on_disk_are_found() {
+    crate::quiet();
+    for mutant in [Mutant::EvictUnwritten, Mutant::LoadBeforeOverwrite, Mutant::FreezeSeesLater] {
+        let found = search(mutant, 0..SEEDS);
+        assert!(found.is_some(), "{mutant:?} hides in all of {SEEDS} seeds");
+        println!("{mutant:?}: found by seed {found:?}");
+    }
+}
+
 /// "No reply precedes the sync of its record on a majority" has teeth: the onlooker sees the first
 /// acknowledgement that is early, whether or not anything is lost by it.
 #[test]
