@@ -1,7 +1,7 @@
 //! `cargo xtask faults [SECONDS]`: what the real binary does when its leader is killed, paused, on a slow disk or on a
 //! full one, under load; each history is judged linearizable or the command fails.
 //!
-//! Writes docs/measurements/<date>-faults.md, and beside it a page per fault with the answers over time. `ATOLL`
+//! Writes docs/measurements/<date>-faults.md, and below target/faults a page per fault with the answers over time. `ATOLL`
 //! names a binary; without it a release build is made.
 
 use crate::measure::{binary, tell};
@@ -46,7 +46,7 @@ pub(crate) fn run(context: &Context) -> Outcome {
     let binary = binary(&root)?;
     let date = tell(Command::new("date").args(["-u", "+%Y-%m-%d"]))?;
     let name = format!("{date}-faults");
-    let pages = root.join("docs/measurements").join(&name);
+    let pages = root.join("target/faults");
     fs::create_dir_all(&pages).map_err(|e| format!("{}: {e}", pages.display()))?;
     let commit =
         tell(Command::new("git").args(["rev-parse", "--short", "HEAD"]).current_dir(&root))?;
@@ -67,12 +67,12 @@ pub(crate) fn run(context: &Context) -> Outcome {
             continue;
         }
         let (row, said) = one(&binary, &pages, fault, seconds)?;
-        let _ = writeln!(page, "| [{fault}]({name}/{fault}.html) | {row} |");
+        let _ = writeln!(page, "| `{fault}` | {row} |");
         let _ = writeln!(told, "- `{fault}`: {what}.{said}");
     }
-    let target = pages.with_extension("md");
+    let target = root.join("docs/measurements").join(format!("{name}.md"));
     fs::write(&target, page + &told).map_err(|e| format!("{}: {e}", target.display()))?;
-    println!("wrote {}", target.display());
+    println!("wrote {}, pages in {}", target.display(), pages.display());
     Ok(())
 }
 
