@@ -471,3 +471,26 @@ fn a_replica_that_joins_neither_stands_nor_compacts_before_it_knows_the_members(
     let heard = bench.hear(PEER, Message::Append { term: 1, prev, entries: absurd, commit: 1 });
     assert_eq!(heard, Some(Ignored::Malformed), "a configuration in which nobody votes");
 }
+
+impl Bench {
+    /// A leader of two that has asked its follower to be quiet.
+    fn resting() -> Bench {
+        let mut bench = Bench::leader();
+        bench.hear(PEER, Message::AppendAck { term: 1, matched: 1 });
+        bench.now = at(2000);
+        bench.hear(PEER, Message::HeartbeatAck { term: 1, round: 0, priority: 0 });
+        assert_eq!(bench.step(at(2000), Input::Request(Request::GoQuiet)), None);
+        bench
+    }
+}
+
+#[test]
+fn who_hands_over_does_not_go_quiet() {
+    for request in [Request::Transfer { to: PEER }, Request::StepDown] {
+        let mut bench = Bench::resting();
+        bench.step(at(2000), Input::Request(request));
+        assert_eq!(bench.sent.last(), Some(&(PEER, Message::TimeoutNow { term: 1 })));
+        bench.hear(PEER, Message::QuietAck { term: 1, index: 1 });
+        assert!(!bench.core.is_quiet());
+    }
+}
