@@ -494,3 +494,31 @@ fn who_hands_over_does_not_go_quiet() {
         assert!(!bench.core.is_quiet());
     }
 }
+
+#[test]
+fn a_snapshot_ends_an_attempt_to_stand() {
+    for candidate in [false, true] {
+        let mut bench = Bench::new(3);
+        let configuration = Configuration::of([NodeId(2), NodeId(3)].into_iter().collect());
+        let mark = Mark { index: 5, term: 1, configuration };
+        let (mark, bytes) = (mark, b"s".as_slice().into());
+        let chunk = Message::Chunk {
+            term: 1,
+            transfer: 1,
+            mark: mark.clone(),
+            seq: 0,
+            bytes,
+            last: true,
+        };
+        bench.hear(PEER, chunk);
+        bench.now = at(5000);
+        bench.step(at(5000), Input::Deadline);
+        if candidate {
+            bench.hear(PEER, Message::PreVoteReply { term: 2, granted: true });
+        }
+        bench.step(at(5000), Input::Request(Request::Installed { mark }));
+        assert_eq!(bench.core.commit_index(), 5);
+        bench.hear(NodeId(3), Message::VoteReply { term: 2, granted: true });
+        assert!(!bench.core.is_leading(), "a group that has removed it");
+    }
+}
