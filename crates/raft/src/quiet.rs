@@ -116,6 +116,7 @@ impl Raft {
         self.deadline = now + self.config.heartbeat;
         if let Ok(leader) = self.leader_mut() {
             leader.followers.values_mut().for_each(|progress| progress.heard = now);
+            leader.disk.1 = now; // Nothing was owed until now.
         }
         self.heartbeat(now, out);
     }

@@ -522,3 +522,36 @@ fn a_snapshot_ends_an_attempt_to_stand() {
         assert!(!bench.core.is_leading(), "a group that has removed it");
     }
 }
+
+#[test]
+fn a_quiet_hour_is_no_fault_of_the_disk() {
+    let mut bench = Bench::new(3);
+    let peers = [PEER, NodeId(3)];
+    bench.now = at(1000);
+    bench.step(at(1000), Input::Deadline);
+    bench.hear(PEER, Message::PreVoteReply { term: 1, granted: true });
+    bench.hear(PEER, Message::VoteReply { term: 1, granted: true });
+    for peer in peers {
+        bench.hear(peer, Message::AppendAck { term: 1, matched: 1 });
+    }
+    bench.step(at(1500), Input::Deadline);
+    bench.now = at(2000);
+    for peer in peers {
+        bench.hear(peer, Message::HeartbeatAck { term: 1, round: 0, priority: 0 });
+    }
+    bench.step(at(2000), Input::Request(Request::GoQuiet));
+    for peer in peers {
+        bench.hear(peer, Message::QuietAck { term: 1, index: 1 });
+    }
+    assert!(bench.core.is_quiet());
+    // Its own disk takes longer than a heartbeat, those of the others do not.
+    let propose = Request::Propose { context: 1, payload: b"x".as_slice().into() };
+    let hour = at(3_600_000);
+    bench.core.step(hour, Input::Request(propose), &mut bench.out);
+    for from in peers {
+        let message = Message::AppendAck { term: 1, matched: 2 };
+        bench.core.step(hour, Input::Message { from, message }, &mut bench.out);
+    }
+    bench.core.step(at(3_600_050), Input::Deadline, &mut bench.out);
+    assert!(bench.core.is_leading(), "a disk that owes for 50 ms only");
+}
