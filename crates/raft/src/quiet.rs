@@ -193,6 +193,9 @@ impl Raft {
         self.follow(now, from)?;
         // Known to match the leader's log up to there, as for a heartbeat.
         self.commit_to(index, out);
+        if index < self.log.last().index {
+            return Err(Ignored::StaleReply); // Said before the leader's last entries.
+        }
         if self.asks() {
             self.ask_again(now, from, out);
             return Err(Ignored::Busy);

@@ -555,3 +555,16 @@ fn a_quiet_hour_is_no_fault_of_the_disk() {
     bench.core.step(at(3_600_050), Input::Deadline, &mut bench.out);
     assert!(bench.core.is_leading(), "a disk that owes for 50 ms only");
 }
+
+#[test]
+fn a_late_word_of_quiet_is_ignored() {
+    let mut bench = Bench::new(2);
+    let prev = LogId::default();
+    let entries = vec![entry(1, 1), entry(1, 2)];
+    bench.hear(PEER, Message::Append { term: 1, prev, entries, commit: 0 });
+    let late = bench.hear(PEER, Message::Quiet { term: 1, index: 1 });
+    assert_eq!(late, Some(Ignored::StaleReply));
+    assert!(!bench.core.is_quiet(), "its leader has said more since");
+    assert_eq!(bench.hear(PEER, Message::Quiet { term: 1, index: 2 }), None);
+    assert!(bench.core.is_quiet());
+}
