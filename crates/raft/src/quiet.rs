@@ -85,13 +85,10 @@ impl Raft {
             return;
         }
         let wakes = match input {
-            Input::Message { message, .. } => matches!(
+            Input::Message { from, message } => matches!(
                 message,
-                Message::PreVote { .. }
-                    | Message::Vote { .. }
-                    | Message::AppendReject { .. }
-                    | Message::ReadIndex { .. }
-            ),
+                Message::Vote { .. } | Message::AppendReject { .. } | Message::ReadIndex { .. }
+            ) || self.is_missed_by(*from, message),
             Input::Request(request) => matches!(
                 request,
                 Request::Propose { .. }
@@ -107,6 +104,13 @@ impl Raft {
         if wakes {
             self.wake_leader(now, out);
         }
+    }
+
+    /// Whether somebody would stand. One that was removed and does not know asks for ever: it is no member, and its log
+    /// is behind that of every member. A stranger whose log is not may belong to a later configuration.
+    fn is_missed_by(&self, from: NodeId, message: &Message) -> bool {
+        let Message::PreVote { last, .. } = message else { return false };
+        self.configuration().contains(from) || *last >= self.log.last()
     }
 
     /// Leads aloud again. What it has not heard of its followers while it did not ask says nothing about them.

@@ -568,3 +568,22 @@ fn a_late_word_of_quiet_is_ignored() {
     assert_eq!(bench.hear(PEER, Message::Quiet { term: 1, index: 2 }), None);
     assert!(bench.core.is_quiet());
 }
+
+#[test]
+fn a_removed_member_does_not_wake_a_quiet_leader() {
+    let quiet = || {
+        let mut bench = Bench::resting();
+        bench.hear(PEER, Message::QuietAck { term: 1, index: 1 });
+        assert!(bench.core.is_quiet());
+        bench
+    };
+    let (behind, level) = (LogId { term: 0, index: 0 }, LogId { term: 1, index: 1 });
+    let asks = |from, last| {
+        let mut bench = quiet();
+        bench.hear(from, Message::PreVote { term: 2, last });
+        bench.core.is_quiet()
+    };
+    assert!(asks(NodeId(3), behind), "a stranger who cannot win");
+    assert!(!asks(NodeId(3), level), "a member of whom this log does not know");
+    assert!(!asks(PEER, behind), "a follower that misses its leader");
+}
