@@ -229,6 +229,9 @@ impl Raft {
         if !self.rest.quiet || !led || deaf {
             return Err(Ignored::WrongRole);
         }
+        if !self.may_stand() {
+            return Err(Ignored::NotAVoter); // It would only forget a leader that may lead on, in silence.
+        }
         // As if its deadline had stood all the time: the promise first, then chance.
         let (from, to) = self.config.election;
         let promised = self.heard.map_or(now, |heard| heard + from);

@@ -587,3 +587,19 @@ fn a_removed_member_does_not_wake_a_quiet_leader() {
     assert!(!asks(NodeId(3), level), "a member of whom this log does not know");
     assert!(!asks(PEER, behind), "a follower that misses its leader");
 }
+
+#[test]
+fn a_quiet_learner_keeps_its_leader() {
+    let mut bench = Bench::new(0);
+    let kind = Kind::Config(Configuration {
+        learners: [ME].into_iter().collect(),
+        ..Configuration::of([PEER].into_iter().collect())
+    });
+    let entries = vec![Entry { kind, ..entry(1, 1) }];
+    let prev = LogId::default();
+    bench.hear(PEER, Message::Append { term: 1, prev, entries, commit: 1 });
+    bench.hear(PEER, Message::Quiet { term: 1, index: 1 });
+    bench.step(at(2000), Input::Request(Request::PeerDown { peer: PEER }));
+    bench.step(at(9000), Input::Deadline);
+    assert_eq!((bench.core.is_quiet(), bench.core.leader()), (true, Some(PEER)));
+}
