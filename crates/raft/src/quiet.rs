@@ -85,10 +85,12 @@ impl Raft {
             return;
         }
         let wakes = match input {
-            Input::Message { from, message } => matches!(
-                message,
-                Message::Vote { .. } | Message::AppendReject { .. } | Message::ReadIndex { .. }
-            ) || self.is_missed_by(*from, message),
+            Input::Message { from, message } => {
+                matches!(
+                    message,
+                    Message::Vote { .. } | Message::AppendReject { .. } | Message::ReadIndex { .. }
+                ) || self.is_missed_by(*from, message)
+            }
             Input::Request(request) => matches!(
                 request,
                 Request::Propose { .. }

@@ -502,14 +502,8 @@ fn a_snapshot_ends_an_attempt_to_stand() {
         let configuration = Configuration::of([NodeId(2), NodeId(3)].into_iter().collect());
         let mark = Mark { index: 5, term: 1, configuration };
         let (mark, bytes) = (mark, b"s".as_slice().into());
-        let chunk = Message::Chunk {
-            term: 1,
-            transfer: 1,
-            mark: mark.clone(),
-            seq: 0,
-            bytes,
-            last: true,
-        };
+        let chunk =
+            Message::Chunk { term: 1, transfer: 1, mark: mark.clone(), seq: 0, bytes, last: true };
         bench.hear(PEER, chunk);
         bench.now = at(5000);
         bench.step(at(5000), Input::Deadline);
