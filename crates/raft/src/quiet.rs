@@ -7,9 +7,10 @@
 //! it and has no deadline from then on; when all have acknowledged, the leader has none either. If one does not within
 //! the shortest election timeout, all are woken by a heartbeat.
 //!
-//! **Waking.** A leader wakes by a proposal, by a read, or by anybody who stands or refuses it; its first round, or the
-//! entry itself, wakes the followers: every word of a leader but `Quiet` arms them. A follower wakes by a read that
-//! asks the leader, and when its host says that the leader's node is silent or was started again (`PeerDown`).
+//! **Waking.** A leader wakes by a proposal, by a read, or by whoever stands and may be right, or refuses it; its first
+//! round, or the entry itself, wakes the followers: every word of a leader but `Quiet` arms them. A follower wakes by a
+//! read that asks the leader, and when its host says that the leader's node is silent or was started again
+//! (`PeerDown`).
 //!
 //! **Liveness.** A quiet follower needs someone to notice that its leader is no more. The leader's replica leads on in
 //! its life, quiet or awake, or it has stepped down by a message of somebody who is awake, and is awake itself; or its

@@ -597,3 +597,25 @@ fn a_quiet_learner_keeps_its_leader() {
     bench.step(at(9000), Input::Deadline);
     assert_eq!((bench.core.is_quiet(), bench.core.leader()), (true, Some(PEER)));
 }
+
+#[test]
+fn a_learner_answers_for_nobody_but_is_waited_for() {
+    let (mut bench, learner) = (Bench::leader(), NodeId(3));
+    bench.hear(PEER, Message::AppendAck { term: 1, matched: 1 });
+    bench.step(at(1000), Input::Request(change(2, &[3])));
+    bench.hear(PEER, Message::AppendAck { term: 1, matched: 2 });
+    bench.hear(learner, Message::AppendAck { term: 1, matched: 2 });
+    bench.step(at(1000), Input::Request(Request::Read { context: 9 }));
+    bench.hear(learner, Message::HeartbeatAck { term: 1, round: 1, priority: 0 });
+    let ready = Output::ReadReady { context: 9, index: 2 };
+    assert!(!bench.outputs.contains(&ready), "confirmed by a learner");
+    bench.now = at(2000);
+    bench.hear(PEER, Message::HeartbeatAck { term: 1, round: 1, priority: 0 });
+    assert!(bench.outputs.contains(&ready));
+    bench.hear(learner, Message::HeartbeatAck { term: 1, round: 1, priority: 0 });
+    assert_eq!(bench.step(at(2000), Input::Request(Request::GoQuiet)), None);
+    bench.hear(PEER, Message::QuietAck { term: 1, index: 2 });
+    assert!(!bench.core.is_quiet(), "its learner is not");
+    bench.hear(learner, Message::QuietAck { term: 1, index: 2 });
+    assert!(bench.core.is_quiet());
+}
