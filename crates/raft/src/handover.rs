@@ -77,6 +77,9 @@ impl Raft {
         let Ok(leader) = self.leader_mut() else { return };
         assert!(leader.handover.is_none(), "two handovers at once");
         leader.handover = Some(Handover { to, until, told: false, leaves });
+        if !self.config.planted.is(Mutant::RestInHandover) {
+            self.active(now); // It may have asked its followers to be quiet just before.
+        }
         self.feed(to, now, out);
         self.hand_over(out);
     }

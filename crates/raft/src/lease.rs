@@ -22,7 +22,9 @@
 //! stand may arrive late. `now` is read after a batch was taken (`protocol::Host`), so a pause before a read counts.
 //!
 //! **Configurations.** The majority is that of the leader's newest configuration (of both, if it is joint): who
-//! stands by the one before, or by the next, needs a majority that meets it.
+//! stands by the one before, or by the next, needs a majority that meets it. A lease lives on through a change though
+//! its round was answered before: who stands by C(new) alone needs a majority of it, and one has acknowledged
+//! C(old,new), hence heard this leader, after that round was sent.
 //!
 //! Not extended by AppendAck: it names an index and not the message it answers, and an index acknowledged may have
 //! been learned of long before (a chunk's acknowledgement names the commit index). Heartbeats go out under load too.

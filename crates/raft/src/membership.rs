@@ -60,12 +60,30 @@ impl Raft {
             return Configuration::of(self.configuration().members()).agreed(matched);
         }
         if planted.is(Mutant::CountItselfRemoved) && !self.configuration().votes(me) {
-            // As many as a majority of the voters, itself among them.
-            let mut values: Vec<u64> = self.voters().iter().chain([me]).map(matched).collect();
-            values.sort_unstable_by(|a, b| b.cmp(a));
-            return values[quorum::majority(self.voters().len()) - 1];
+            return self.agreed_with_itself(matched);
         }
         self.agreed(matched)
+    }
+
+    /// Up to which round a majority of each half has answered this leader.
+    pub(crate) fn answered(&self, leader: &Leader) -> u64 {
+        let (planted, me) = (self.config.planted, self.config.id);
+        let answered = |id| {
+            let answered = leader.followers.get(&id).map(|progress| progress.round);
+            answered.unwrap_or(if id == me { leader.reads.round } else { 0 })
+        };
+        if planted.is(Mutant::RoundCountsItselfRemoved) && !self.configuration().votes(me) {
+            return self.agreed_with_itself(answered);
+        }
+        self.agreed(answered)
+    }
+
+    /// Planted: as many as a majority of the voters, this replica among them although it is none.
+    fn agreed_with_itself(&self, value: impl Fn(NodeId) -> u64) -> u64 {
+        let mut values: Vec<u64> =
+            self.voters().iter().chain([self.config.id]).map(value).collect();
+        values.sort_unstable_by(|a, b| b.cmp(a));
+        values[quorum::majority(self.voters().len()) - 1]
     }
 
     /// Whether these are a majority of each half.

@@ -7,9 +7,10 @@
 //! it and has no deadline from then on; when all have acknowledged, the leader has none either. If one does not within
 //! the shortest election timeout, all are woken by a heartbeat.
 //!
-//! **Waking.** A leader wakes by a proposal, by a read, or by anybody who stands or refuses it; its first round, or the
-//! entry itself, wakes the followers: every word of a leader but `Quiet` arms them. A follower wakes by a read that
-//! asks the leader, and when its host says that the leader's node is silent or was started again (`PeerDown`).
+//! **Waking.** A leader wakes by a proposal, by a read, or by whoever stands and may be right, or refuses it; its first
+//! round, or the entry itself, wakes the followers: every word of a leader but `Quiet` arms them. A follower wakes by a
+//! read that asks the leader, and when its host says that the leader's node is silent or was started again
+//! (`PeerDown`).
 //!
 //! **Liveness.** A quiet follower needs someone to notice that its leader is no more. The leader's replica leads on in
 //! its life, quiet or awake, or it has stepped down by a message of somebody who is awake, and is awake itself; or its
@@ -85,13 +86,12 @@ impl Raft {
             return;
         }
         let wakes = match input {
-            Input::Message { message, .. } => matches!(
-                message,
-                Message::PreVote { .. }
-                    | Message::Vote { .. }
-                    | Message::AppendReject { .. }
-                    | Message::ReadIndex { .. }
-            ),
+            Input::Message { from, message } => {
+                matches!(
+                    message,
+                    Message::Vote { .. } | Message::AppendReject { .. } | Message::ReadIndex { .. }
+                ) || self.is_missed_by(*from, message)
+            }
             Input::Request(request) => matches!(
                 request,
                 Request::Propose { .. }
@@ -109,6 +109,13 @@ impl Raft {
         }
     }
 
+    /// Whether somebody would stand. One that was removed and does not know asks for ever: it is no member, and its log
+    /// is behind that of every member. A stranger whose log is not may belong to a later configuration.
+    fn is_missed_by(&self, from: NodeId, message: &Message) -> bool {
+        let Message::PreVote { last, .. } = message else { return false };
+        self.configuration().contains(from) || *last >= self.log.last()
+    }
+
     /// Leads aloud again. What it has not heard of its followers while it did not ask says nothing about them.
     fn wake_leader(&mut self, now: Instant, out: &mut Effects<Raft>) {
         self.rest.quiet = false;
@@ -116,6 +123,7 @@ impl Raft {
         self.deadline = now + self.config.heartbeat;
         if let Ok(leader) = self.leader_mut() {
             leader.followers.values_mut().for_each(|progress| progress.heard = now);
+            leader.disk.1 = now; // Nothing was owed until now.
         }
         self.heartbeat(now, out);
     }
@@ -192,6 +200,9 @@ impl Raft {
         self.follow(now, from)?;
         // Known to match the leader's log up to there, as for a heartbeat.
         self.commit_to(index, out);
+        if index < self.log.last().index {
+            return Err(Ignored::StaleReply); // Said before the leader's last entries.
+        }
         if self.asks() {
             self.ask_again(now, from, out);
             return Err(Ignored::Busy);
@@ -220,6 +231,9 @@ impl Raft {
         let deaf = self.config.planted.is(Mutant::PeerDownUnheard);
         if !self.rest.quiet || !led || deaf {
             return Err(Ignored::WrongRole);
+        }
+        if !self.may_stand() {
+            return Err(Ignored::NotAVoter); // It would only forget a leader that may lead on, in silence.
         }
         // As if its deadline had stood all the time: the promise first, then chance.
         let (from, to) = self.config.election;

@@ -109,10 +109,7 @@ impl Raft {
     /// nothing committed elsewhere, before those answers were sent. The lease runs from that round, too.
     fn confirm_reads(&mut self, now: Instant, out: &mut Effects<Raft>) {
         let Role::Leader(leader) = &self.role else { return };
-        let confirmed = self.agreed(|id| {
-            let answered = leader.followers.get(&id).map(|progress| progress.round);
-            answered.unwrap_or(if id == self.config.id { leader.reads.round } else { 0 })
-        });
+        let confirmed = self.answered(leader);
         let Role::Leader(leader) = &mut self.role else { return };
         assert!(confirmed <= leader.reads.round, "a round from the future is confirmed");
         leader.lease.answered(confirmed, now, &self.config);

@@ -219,6 +219,10 @@ impl Raft {
             self.log = Log::new(mark.clone());
         }
         self.commit = mark.index;
+        if let Role::PreCandidate { .. } | Role::Candidate { .. } = self.role {
+            // It asked for votes by another log, and perhaps by other members.
+            self.role = Role::Follower { leader: None, incoming: None };
+        }
         self.save_mark(mark.clone(), keeps_suffix, out);
         let matched = mark.index;
         // Early: the snapshot is committed state; its records precede the mark's in the log.

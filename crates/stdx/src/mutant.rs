@@ -49,6 +49,10 @@ pub enum Mutant {
     KeepTruncatedConfiguration,
     /// raft: a learner's acknowledgement counts.
     CountLearners,
+    /// raft: a leader that its configuration has removed counts its own answer to its rounds.
+    RoundCountsItselfRemoved,
+    /// raft: a leader that hands over goes quiet if it had asked its followers to be so before.
+    RestInHandover,
     /// raft: a vote counts whoever gave it.
     CountStrangersVote,
     /// raft: the target of a transfer is told to stand before it holds the leader's log.

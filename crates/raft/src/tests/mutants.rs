@@ -51,6 +51,13 @@ fn each_planted_bug_of_quiet_groups_is_found() {
     });
 }
 
+#[test]
+fn each_planted_bug_of_everything_at_once_is_found() {
+    all_found(&leases::ALL_MUTANTS, |seed, faults, planted| {
+        leases::run_all(seed, faults, planted);
+    });
+}
+
 #[expect(clippy::print_stdout, reason = "the seeds needed are the result")]
 fn all_found(mutants: &[Mutant], world: World) {
     // Expected panics are not printed; those of other tests at the same time are.

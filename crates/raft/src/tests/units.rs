@@ -471,3 +471,151 @@ fn a_replica_that_joins_neither_stands_nor_compacts_before_it_knows_the_members(
     let heard = bench.hear(PEER, Message::Append { term: 1, prev, entries: absurd, commit: 1 });
     assert_eq!(heard, Some(Ignored::Malformed), "a configuration in which nobody votes");
 }
+
+impl Bench {
+    /// A leader of two that has asked its follower to be quiet.
+    fn resting() -> Bench {
+        let mut bench = Bench::leader();
+        bench.hear(PEER, Message::AppendAck { term: 1, matched: 1 });
+        bench.now = at(2000);
+        bench.hear(PEER, Message::HeartbeatAck { term: 1, round: 0, priority: 0 });
+        assert_eq!(bench.step(at(2000), Input::Request(Request::GoQuiet)), None);
+        bench
+    }
+}
+
+#[test]
+fn who_hands_over_does_not_go_quiet() {
+    for request in [Request::Transfer { to: PEER }, Request::StepDown] {
+        let mut bench = Bench::resting();
+        bench.step(at(2000), Input::Request(request));
+        assert_eq!(bench.sent.last(), Some(&(PEER, Message::TimeoutNow { term: 1 })));
+        bench.hear(PEER, Message::QuietAck { term: 1, index: 1 });
+        assert!(!bench.core.is_quiet());
+    }
+}
+
+#[test]
+fn a_snapshot_ends_an_attempt_to_stand() {
+    for candidate in [false, true] {
+        let mut bench = Bench::new(3);
+        let configuration = Configuration::of([NodeId(2), NodeId(3)].into_iter().collect());
+        let mark = Mark { index: 5, term: 1, configuration };
+        let (mark, bytes) = (mark, b"s".as_slice().into());
+        let chunk =
+            Message::Chunk { term: 1, transfer: 1, mark: mark.clone(), seq: 0, bytes, last: true };
+        bench.hear(PEER, chunk);
+        bench.now = at(5000);
+        bench.step(at(5000), Input::Deadline);
+        if candidate {
+            bench.hear(PEER, Message::PreVoteReply { term: 2, granted: true });
+        }
+        bench.step(at(5000), Input::Request(Request::Installed { mark }));
+        assert_eq!(bench.core.commit_index(), 5);
+        bench.hear(NodeId(3), Message::VoteReply { term: 2, granted: true });
+        assert!(!bench.core.is_leading(), "a group that has removed it");
+    }
+}
+
+#[test]
+fn a_quiet_hour_is_no_fault_of_the_disk() {
+    let mut bench = Bench::new(3);
+    let peers = [PEER, NodeId(3)];
+    bench.now = at(1000);
+    bench.step(at(1000), Input::Deadline);
+    bench.hear(PEER, Message::PreVoteReply { term: 1, granted: true });
+    bench.hear(PEER, Message::VoteReply { term: 1, granted: true });
+    for peer in peers {
+        bench.hear(peer, Message::AppendAck { term: 1, matched: 1 });
+    }
+    bench.step(at(1500), Input::Deadline);
+    bench.now = at(2000);
+    for peer in peers {
+        bench.hear(peer, Message::HeartbeatAck { term: 1, round: 0, priority: 0 });
+    }
+    bench.step(at(2000), Input::Request(Request::GoQuiet));
+    for peer in peers {
+        bench.hear(peer, Message::QuietAck { term: 1, index: 1 });
+    }
+    assert!(bench.core.is_quiet());
+    // Its own disk takes longer than a heartbeat, those of the others do not.
+    let propose = Request::Propose { context: 1, payload: b"x".as_slice().into() };
+    let hour = at(3_600_000);
+    bench.core.step(hour, Input::Request(propose), &mut bench.out);
+    for from in peers {
+        let message = Message::AppendAck { term: 1, matched: 2 };
+        bench.core.step(hour, Input::Message { from, message }, &mut bench.out);
+    }
+    bench.core.step(at(3_600_050), Input::Deadline, &mut bench.out);
+    assert!(bench.core.is_leading(), "a disk that owes for 50 ms only");
+}
+
+#[test]
+fn a_late_word_of_quiet_is_ignored() {
+    let mut bench = Bench::new(2);
+    let prev = LogId::default();
+    let entries = vec![entry(1, 1), entry(1, 2)];
+    bench.hear(PEER, Message::Append { term: 1, prev, entries, commit: 0 });
+    let late = bench.hear(PEER, Message::Quiet { term: 1, index: 1 });
+    assert_eq!(late, Some(Ignored::StaleReply));
+    assert!(!bench.core.is_quiet(), "its leader has said more since");
+    assert_eq!(bench.hear(PEER, Message::Quiet { term: 1, index: 2 }), None);
+    assert!(bench.core.is_quiet());
+}
+
+#[test]
+fn a_removed_member_does_not_wake_a_quiet_leader() {
+    let quiet = || {
+        let mut bench = Bench::resting();
+        bench.hear(PEER, Message::QuietAck { term: 1, index: 1 });
+        assert!(bench.core.is_quiet());
+        bench
+    };
+    let (behind, level) = (LogId { term: 0, index: 0 }, LogId { term: 1, index: 1 });
+    let asks = |from, last| {
+        let mut bench = quiet();
+        bench.hear(from, Message::PreVote { term: 2, last });
+        bench.core.is_quiet()
+    };
+    assert!(asks(NodeId(3), behind), "a stranger who cannot win");
+    assert!(!asks(NodeId(3), level), "a member of whom this log does not know");
+    assert!(!asks(PEER, behind), "a follower that misses its leader");
+}
+
+#[test]
+fn a_quiet_learner_keeps_its_leader() {
+    let mut bench = Bench::new(0);
+    let kind = Kind::Config(Configuration {
+        learners: [ME].into_iter().collect(),
+        ..Configuration::of([PEER].into_iter().collect())
+    });
+    let entries = vec![Entry { kind, ..entry(1, 1) }];
+    let prev = LogId::default();
+    bench.hear(PEER, Message::Append { term: 1, prev, entries, commit: 1 });
+    bench.hear(PEER, Message::Quiet { term: 1, index: 1 });
+    bench.step(at(2000), Input::Request(Request::PeerDown { peer: PEER }));
+    bench.step(at(9000), Input::Deadline);
+    assert_eq!((bench.core.is_quiet(), bench.core.leader()), (true, Some(PEER)));
+}
+
+#[test]
+fn a_learner_answers_for_nobody_but_is_waited_for() {
+    let (mut bench, learner) = (Bench::leader(), NodeId(3));
+    bench.hear(PEER, Message::AppendAck { term: 1, matched: 1 });
+    bench.step(at(1000), Input::Request(change(2, &[3])));
+    bench.hear(PEER, Message::AppendAck { term: 1, matched: 2 });
+    bench.hear(learner, Message::AppendAck { term: 1, matched: 2 });
+    bench.step(at(1000), Input::Request(Request::Read { context: 9 }));
+    bench.hear(learner, Message::HeartbeatAck { term: 1, round: 1, priority: 0 });
+    let ready = Output::ReadReady { context: 9, index: 2 };
+    assert!(!bench.outputs.contains(&ready), "confirmed by a learner");
+    bench.now = at(2000);
+    bench.hear(PEER, Message::HeartbeatAck { term: 1, round: 1, priority: 0 });
+    assert!(bench.outputs.contains(&ready));
+    bench.hear(learner, Message::HeartbeatAck { term: 1, round: 1, priority: 0 });
+    assert_eq!(bench.step(at(2000), Input::Request(Request::GoQuiet)), None);
+    bench.hear(PEER, Message::QuietAck { term: 1, index: 2 });
+    assert!(!bench.core.is_quiet(), "its learner is not");
+    bench.hear(learner, Message::QuietAck { term: 1, index: 2 });
+    assert!(bench.core.is_quiet());
+}

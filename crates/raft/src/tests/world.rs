@@ -296,45 +296,20 @@ impl Trial {
         }
     }
 
-    /// Asks for another set of members, or another leader.
     fn reorganize(&mut self, node: NodeId, context: u64) {
         let Some(core) = self.world.core(node) else { return };
-        let Configuration { voters, learners, .. } = core.configuration().clone();
         let last = core.last_index();
-        let others: NodeSet = self.nodes.iter().copied().filter(|id| *id != node).collect();
-        let some = |prng: &mut Prng, from: &[NodeId]| -> NodeSet {
-            from.iter().copied().filter(|_| prng.chance(2, 3)).collect()
-        };
-        let members: Vec<NodeId> = voters.iter().chain(learners.iter()).collect();
-        let request = match self.prng.below(8) {
-            0..3 => {
-                let strangers: Vec<NodeId> =
-                    self.nodes.iter().copied().filter(|id| !members.contains(id)).collect();
-                let joining = some(&mut self.prng, &strangers);
-                let learners = learners.iter().chain(joining.iter()).collect();
-                Request::Change { context, voters, learners }
-            }
-            3..6 => {
-                let voters = some(&mut self.prng, &members);
-                let rest: Vec<NodeId> =
-                    members.iter().copied().filter(|id| !voters.contains(*id)).collect();
-                let learners = some(&mut self.prng, &rest);
-                Request::Change { context, voters, learners }
-            }
-            6 => {
-                // Without faults, nobody who would not win.
-                let ready = |id: &NodeId| {
-                    self.world.core(*id).is_some_and(|core| core.last_index() == last)
-                };
-                let heirs: Vec<NodeId> =
-                    others.iter().filter(|id| self.faults || ready(id)).collect();
-                let Some(to) = heirs.first() else { return };
-                let to = if self.faults { *self.prng.pick(&heirs) } else { *to };
-                Request::Transfer { to }
-            }
-            _ => Request::StepDown,
-        };
-        self.world.request(node, request);
+        // Without faults, nobody who would not win.
+        let ready =
+            |id: &NodeId| self.world.core(*id).is_some_and(|core| core.last_index() == last);
+        let others = self.nodes.iter().copied().filter(|id| *id != node);
+        let mut heirs: Vec<NodeId> = others.filter(|id| self.faults || ready(id)).collect();
+        heirs.truncate(if self.faults { heirs.len() } else { 1 });
+        let core = self.world.core(node).expect("it is up");
+        let request = another(&mut self.prng, core.configuration(), &self.nodes, &heirs, context);
+        if let Some(request) = request {
+            self.world.request(node, request);
+        }
     }
 
     /// The members as of a committed entry, by what was committed.
@@ -568,6 +543,41 @@ impl Trial {
         }
         panic!("no progress in a healed world: applied {:?}, goal {goal}", self.applied);
     }
+}
+
+/// Another set of members, or another leader: one of `heirs`.
+pub(super) fn another(
+    prng: &mut Prng,
+    now: &Configuration,
+    nodes: &[NodeId],
+    heirs: &[NodeId],
+    context: u64,
+) -> Option<Request> {
+    let some = |prng: &mut Prng, from: Vec<NodeId>| -> NodeSet {
+        from.into_iter().filter(|_| prng.chance(2, 3)).collect()
+    };
+    let Configuration { voters, learners, .. } = now.clone();
+    let members: Vec<NodeId> = voters.iter().chain(learners.iter()).collect();
+    Some(match prng.below(8) {
+        0..3 => {
+            let strangers = nodes.iter().copied().filter(|id| !members.contains(id)).collect();
+            let joining = some(prng, strangers);
+            let learners = learners.iter().chain(joining.iter()).collect();
+            Request::Change { context, voters, learners }
+        }
+        3..6 => {
+            let voters = some(prng, members.clone());
+            let rest = members.into_iter().filter(|id| !voters.contains(*id)).collect();
+            let learners = some(prng, rest);
+            Request::Change { context, voters, learners }
+        }
+        6 => match heirs {
+            [] => return None,
+            [only] => Request::Transfer { to: *only },
+            _ => Request::Transfer { to: *prng.pick(heirs) },
+        },
+        _ => Request::StepDown,
+    })
 }
 
 /// What kind of world a seed is for.
