@@ -362,7 +362,7 @@ impl Db {
         let mut digest = Digest::default();
         let mut bytes = Vec::new();
         match self.disk() {
-            Some(table) => digest.write_u64(table.sum()),
+            Some(_) => digest.write_u64(self.sum.all()), // Its entries are not in memory.
             None => self.each(|key, entry| {
                 bytes.clear();
                 key.encode(&mut bytes);

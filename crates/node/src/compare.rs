@@ -163,6 +163,11 @@ impl Node {
         }
     }
 
+    /// A peer is in a new life: what its log brought back was compared with nothing yet.
+    pub(crate) fn forget_sums(&mut self, node: NodeId) {
+        self.groups.values_mut().for_each(|group| _ = group.compared.sums.remove(&node));
+    }
+
     /// This replica is not what a majority is at `index`.
     pub(crate) fn quarantine(
         &mut self,

@@ -55,6 +55,7 @@ impl Node {
         if reborn {
             // Perhaps with an older binary; and whatever it led, it leads no more.
             peer.understands = false;
+            self.forget_sums(from);
             self.tell(now, from, |peer| Request::PeerDown { peer }, out);
         }
         if reborn || back {

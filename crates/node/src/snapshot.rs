@@ -108,7 +108,7 @@ impl View {
             self.wanted = Some(seq);
             return None;
         }
-        if seq + 1 != self.chunks.next() {
+        if seq.checked_add(1) != Some(self.chunks.next()) {
             return None; // Not a chunk that anyone in step could want.
         }
         Some((self.given.clone().expect("given before"), self.is_over()))

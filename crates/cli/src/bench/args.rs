@@ -17,6 +17,9 @@ pub(crate) struct Bench {
     /// How many nodes the cluster of its own has
     #[arg(long, default_value_t = 3, value_parser = value_parser!(u16).range(1..=7))]
     pub(crate) nodes: u16,
+    /// What `default` promises there, such as "READS lease DRIFT=500ppm" [default: the standard contract]
+    #[arg(long, value_name = "CLAUSES", conflicts_with = "addr")]
+    pub(crate) default_contract: Option<String>,
     /// How many connections [default: 50; 6 with --history]
     #[arg(long, value_parser = value_parser!(u64).range(1..=10_000))]
     pub(crate) clients: Option<u64>,

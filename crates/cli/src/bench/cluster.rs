@@ -1,6 +1,7 @@
 //! A cluster of this very binary, in processes and a temporary folder of its own, whose nodes see each other
 //! through [`Link`]s that can be cut.
 
+use super::args::Bench;
 use super::proxy::Link;
 use crate::Failure;
 use crate::client::Client;
@@ -39,6 +40,8 @@ const SMALL_DISK: &str = "256m";
 
 pub(crate) struct Cluster {
     dir: tempfile::TempDir,
+    /// What `default` promises, if it is not the standard.
+    contract: Option<String>,
     /// Client, peer and http port of each node.
     ports: Vec<[u16; 3]>,
     nodes: Vec<Option<Child>>,
@@ -64,13 +67,14 @@ fn free_port(after: &mut u16) -> Result<u16, Failure> {
 }
 
 impl Cluster {
-    pub(crate) fn start(nodes: u16, wires: Wires, disks: Disks) -> Result<Cluster, Failure> {
+    /// Of as many nodes as `args` says, whose `default` promises what it says.
+    pub(crate) fn start(args: &Bench, wires: Wires, disks: Disks) -> Result<Cluster, Failure> {
         let made = tempfile::Builder::new().prefix("atoll-bench-").tempdir();
         let dir = made.map_err(|error| format!("cannot make a temporary folder: {error}"))?;
         let spread = u16::try_from(std::process::id() % 9_000).expect("below 9000");
         let mut port = 20_000 + spread;
         let mut ports = Vec::new();
-        for _ in 0..nodes {
+        for _ in 0..args.nodes {
             ports.push([free_port(&mut port)?, free_port(&mut port)?, free_port(&mut port)?]);
         }
         let mut links = BTreeMap::new();
@@ -81,7 +85,8 @@ impl Cluster {
             }
         }
         let nodes = ports.iter().map(|_| None).collect();
-        let mut cluster = Cluster { dir, ports, nodes, links, mounted: Vec::new() };
+        let contract = args.default_contract.clone();
+        let mut cluster = Cluster { dir, contract, ports, nodes, links, mounted: Vec::new() };
         if disks == Disks::Small {
             cluster.mount()?;
         }
@@ -107,6 +112,9 @@ impl Cluster {
              peer = \"127.0.0.1:{peer}\"\nhttp = \"127.0.0.1:{http}\"\ntest-brake = {brake:?}\n",
             node + 1
         );
+        if let Some(contract) = &self.contract {
+            let _ = writeln!(text, "default-contract = {contract:?}");
+        }
         for (other, [client, own, _]) in self.ports.iter().enumerate() {
             let peer = self.links.get(&(node, other)).map_or(*own, Link::port);
             let _ = write!(

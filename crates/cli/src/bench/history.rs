@@ -16,7 +16,7 @@ use std::path::Path;
 pub(crate) fn run(args: &Bench, path: &Path) -> Result<(), Failure> {
     let mut cluster = None;
     let addresses = if args.addr.is_empty() {
-        let started = Cluster::start(args.nodes, wires(args), disks(args))?;
+        let started = Cluster::start(args, wires(args), disks(args))?;
         out::line(format_args!("{} nodes are up, in processes of their own", args.nodes));
         let addresses = started.addresses();
         cluster = Some(started);

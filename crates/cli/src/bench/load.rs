@@ -52,7 +52,7 @@ pub(crate) fn run(args: &Bench) -> Result<(), Failure> {
     let plan = Plan::of(args)?;
     let mut cluster = None;
     let names = if args.addr.is_empty() {
-        let started = Cluster::start(args.nodes, Wires::Direct, Disks::Shared)?;
+        let started = Cluster::start(args, Wires::Direct, Disks::Shared)?;
         let addresses = started.addresses();
         out::line(format_args!("{} nodes are up, in processes of their own", args.nodes));
         cluster = Some(started);

@@ -253,7 +253,6 @@ impl Node {
             ("bind", ""),
             ("databases", "16"),
             ("maxclients", "10000"),
-            ("maxmemory", "0"),
             ("maxmemory-policy", "noeviction"),
             ("notify-keyspace-events", ""),
             ("replica-read-only", "yes"),
@@ -264,7 +263,10 @@ impl Node {
         ]
         .into_iter()
         .map(|(name, value)| (name, value.to_string()))
-        .chain([("proto-max-bulk-len", self.config.max_value.to_string())])
+        .chain([
+            ("maxmemory", self.config.tables.memory.to_string()),
+            ("proto-max-bulk-len", self.config.max_value.to_string()),
+        ])
         .collect()
     }
 

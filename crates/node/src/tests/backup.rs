@@ -306,6 +306,17 @@ fn entries_that_are_gone_or_of_another_log_are_refused() {
     assert!(trio.add(0, "default", &mut taken, at).unwrap_err().starts_with("Error(\"GONE"));
 }
 
+#[test]
+fn a_chunk_that_cannot_be_is_refused() {
+    let mut trio = Trio::with(256 << 10, roomy);
+    writes(&mut trio, &mut Prng::new(3), 20);
+    trio.begin(0, 2, "default").unwrap();
+    for seq in [0, 2, u64::MAX] {
+        let refused = trio.run(0, 2, &[&format!("ATOLL BACKUP CHUNK {seq}")]);
+        assert!(seq == 0 || refused == format!("-ERR backup: no chunk {seq}"), "{refused}");
+    }
+}
+
 /// The pieces of a restore, each as the command that brings it.
 fn pieces(replay: Replay, keyspace: &str, backup: u64) -> Vec<Args> {
     let time = replay.time();

@@ -2,6 +2,7 @@
 
 use super::{Trio, config, on_disk};
 use crate::compare::PERIOD;
+use crate::message::Content;
 use crate::{CATALOG_GROUP, Config, DEFAULT_GROUP, Event, GroupId, Machine};
 use stdx::{Mutant, NodeId, Planted};
 
@@ -26,7 +27,7 @@ impl Trio {
     }
 
     /// Another leader than `n`.
-    fn depose(&mut self, n: usize, group: GroupId) {
+    pub(super) fn depose(&mut self, n: usize, group: GroupId) {
         while self.leader(group) == n {
             self.cut = Some(NodeId(n as u64 + 1));
             (0..2_000).for_each(|_| self.turn());
@@ -144,4 +145,52 @@ fn a_catalog_that_differs_is_rebuilt_too() {
     assert_eq!(trio.told(1, catalog), 1);
     assert_eq!(digest(&trio, 1), digest(&trio, 0));
     assert_eq!(trio.run(1, 1, &["SET k17:a 1", "GET k17:a"]), "+OK $1 1");
+}
+
+/// Its clients are answered by the leader meanwhile, also those that would be answered here.
+#[test]
+fn a_replica_in_quarantine_is_not_read() {
+    let mut trio = Trio::with(256 << 10, plant(2, Mutant::SkipCommand));
+    trio.run(0, 1, &["SET a 1"]);
+    trio.depose(1, DEFAULT_GROUP);
+    writes(&mut trio, 40);
+    let keys: Vec<String> = (0..40).map(|key| format!("k{key}")).collect();
+    let all = format!("MGET {}", keys.join(" "));
+    let right = trio.run(0, 1, &[&all]);
+    assert_ne!(trio.run(1, 1, &["READONLY", &all]), format!("+OK {right}"), "the bug shows");
+    while trio.told(1, DIVERGED) == 0 {
+        trio.turn();
+    }
+    assert_eq!(trio.run(1, 1, &[&all]), right);
+    trio.period();
+    assert_eq!(trio.told(1, REBUILT), 1);
+}
+
+#[test]
+fn an_answer_about_another_index_is_not_counted() {
+    let mut trio = Trio::with(256 << 10, |n| Config { misses: (0, 1), ..config(n) });
+    writes(&mut trio, 4);
+    trio.period();
+    let (leader, follower) = (trio.leader(DEFAULT_GROUP), trio.follower(DEFAULT_GROUP));
+    let index = trio.machine(leader, DEFAULT_GROUP).applied() - 1;
+    let late = Content::Sum { group: DEFAULT_GROUP, index, sum: 1 };
+    let packet = trio.nodes[follower].0.core().packet(late);
+    let node = |n: usize| NodeId(n as u64 + 1);
+    trio.nodes[leader].0.receive(node(follower), packet);
+    (0..100).for_each(|_| trio.turn());
+    assert_eq!(trio.told(follower, DIVERGED), 0);
+}
+
+/// Nobody writes, so nothing has changed since all were equal, but for what a restart made of the log.
+#[test]
+fn a_replica_that_comes_back_different_is_found_in_an_idle_group() {
+    let mut trio = Trio::with(256 << 10, |n| Config { misses: (0, 1), ..config(n) });
+    writes(&mut trio, 40);
+    trio.period();
+    let n = trio.follower(DEFAULT_GROUP);
+    let buggy = plant(n as u64 + 1, Mutant::SkipCommand)(n as u64 + 1);
+    trio.restart_on(n, buggy, |disk, _| disk);
+    trio.period();
+    trio.period();
+    assert_eq!((trio.told(n, DIVERGED), trio.told(n, REBUILT)), (1, 1));
 }

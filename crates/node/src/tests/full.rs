@@ -58,3 +58,17 @@ fn a_refusal_is_replicated_and_not_judged_by_each_replica() {
     let digest = |n: usize| trio.nodes[n].0.core().groups[&DEFAULT_GROUP].machine.digest();
     assert_eq!([digest(1), digest(2)], [digest(0), digest(0)]);
 }
+
+/// What a node that leads nothing has in memory is no reason to refuse what goes through it.
+#[test]
+fn whoever_leads_decides() {
+    let mut trio = Trio::with(1 << 20, |n| ceiling(if n == 1 { 10_000 } else { 0 })(n));
+    assert_eq!(trio.run(0, 1, &["SET a 1"]), "+OK");
+    trio.depose(0, DEFAULT_GROUP);
+    let value = "v".repeat(500);
+    for i in 0..60 {
+        assert_eq!(trio.run(0, 1, &[&format!("SET k{i} {value}")]), "+OK");
+    }
+    assert!(trio.nodes[0].0.core().is_full());
+    assert_eq!(trio.run(0, 1, &["CONFIG GET maxmemory"]), "*2 $9 maxmemory $5 10000");
+}

@@ -2,16 +2,20 @@
 //! `UPDATE=1 cargo test -p node golden` writes them anew; a line that changes is a format that breaks.
 #![expect(clippy::disallowed_methods, reason = "UPDATE=1 is the one switch of this test")]
 
-use crate::backup::{Export, Place};
+use crate::backup::{Export, Logged, Place};
 use crate::catalog::{Catalog, Change, Refusal};
 use crate::contract::Contract;
 use crate::machine::Machine;
 use crate::message::{Content, Identity, Lost, Packet, Record, Replica};
 use crate::proposal::{Body, Item, Operation, Outcome, Proposal, Session};
+use crate::replay::Replay;
 use crate::restore::Load;
 use stdx::{Bytes, NodeId, Planted, WallClock};
+use storage::TableId;
 use wire::Wire;
 use wire::resp::{Args, Reply};
+
+const TABLE: TableId = TableId { group: 1, serial: 1 };
 
 fn args(line: &str) -> Args {
     line.split(' ').map(str::as_bytes).collect()
@@ -176,6 +180,40 @@ fn golden() {
     assert_eq!(now, golden, "UPDATE=1 and read the diff: each changed line is a broken format");
 }
 
+/// A sealed command and chunk, keys as a backup of either table has them, and a piece of its log.
+fn sealed_and_exported() -> Vec<Vec<u8>> {
+    let body = body(Operation::Batch(vec![Item::Command(args("SET k v PX 5"))]));
+    let proposal = Proposal { stamp: WallClock(1), seed: 2, limit: 3, body };
+    let sealed = crate::seal::command(1, &proposal, 100).to_vec();
+    let chunk = crate::seal::Chunks::new(1, 1, Planted::NONE).seal(b"content", true).to_vec();
+    let mut machine = Machine::keyspace(data::Db::default(), Planted::NONE);
+    machine.apply(1, &proposal);
+    machine.freeze();
+    let keys = machine.chunk(1 << 10).ready().expect("a key was set");
+    let sorted = [&[3], &keys[1..]].concat();
+    let entry = Logged { index: 1, term: 1, payload: Some(wire::encode(&proposal).into()) };
+    let log = [&[3, 1], &wire::encode(&entry)[..]].concat();
+    vec![sealed, chunk, keys, sorted, log]
+}
+
+/// Pieces of a backup come from any client: keys and log, and what is done with the result.
+fn restored_from(bytes: &[u8]) {
+    for db in [data::Db::default(), data::Db::on_disk(1 << 20, TABLE, Planted::NONE)] {
+        let mut machine = Machine::keyspace(db, Planted::NONE);
+        let time = WallClock(u64::MAX);
+        let (fences, bytes) = (Vec::new(), Bytes::from(bytes));
+        let load = Load::Chunk { backup: 5, seq: 0, time, fences, bytes };
+        for (index, load) in [(1, load), (2, Load::Whole { backup: 5, chunks: 1 })] {
+            let body = Body { session: None, epoch: 1, operation: Operation::Load(load) };
+            machine.apply(index, &Proposal { stamp: WallClock(1), seed: 2, limit: 3, body });
+        }
+        machine.check();
+    }
+    let empty = Machine::keyspace(data::Db::default(), Planted::NONE).freeze();
+    let mut replay = Replay::begin(&empty, 0).expect("it is ours");
+    let _ = replay.apply(bytes, u64::MAX);
+}
+
 #[test]
 fn damaged_bytes_never_panic() {
     let mut prng = stdx::Prng::new(7);
@@ -185,6 +223,13 @@ fn damaged_bytes_never_panic() {
         samples.push(wire::encode(&proposal));
     }
     samples.extend(records().iter().map(|(_, record)| wire::encode(record)));
+    samples.extend(
+        contents()
+            .into_iter()
+            .map(|(_, content)| wire::encode(&Packet { cluster: 1, disk: 2, life: 3, content })),
+    );
+    samples.extend(heads().into_iter().map(|(_, bytes)| bytes));
+    samples.extend(sealed_and_exported());
     for _ in 0..20_000 {
         let mut bytes = prng.pick(&samples).clone();
         let at = prng.index(bytes.len());
@@ -193,5 +238,12 @@ fn damaged_bytes_never_panic() {
         let _ = wire::decode_all::<Proposal>(&bytes);
         let _ = wire::decode_all::<Record>(&bytes);
         let _ = wire::decode_all::<Packet>(&bytes);
+        let _ = crate::seal::open(1, &bytes, Planted::NONE);
+        let _ = crate::seal::Chunks::new(1, 1, Planted::NONE).open(&bytes);
+        let _ = crate::backup::logged(&bytes);
+        if let Ok(mut machine) = Machine::stage(&bytes, data::Db::default(), Planted::NONE) {
+            let _ = machine.load(&bytes);
+        }
+        restored_from(&bytes);
     }
 }

@@ -55,7 +55,7 @@ fn rewritten(disk: SimDisk, config: LogConfig) -> SimDisk {
 
 impl Trio {
     /// Restarts a node on what `change` makes of its disk; what it reports, and whether it starts at all.
-    fn restart_on(
+    pub(super) fn restart_on(
         &mut self,
         n: usize,
         config: Config,

@@ -89,7 +89,6 @@ pub struct CachedTable<E> {
     costs: Costs,
     len: usize,
     bytes: u64,
-    sum: u64,
     /// The engine holds nothing: what is not in memory does not exist.
     pristine: bool,
     /// Dirty keys, oldest first.
@@ -114,15 +113,6 @@ fn cost<E: Weigh>(key: usize, entry: Option<&E>) -> u64 {
     (key + entry.map_or(0, Weigh::weight)) as u64 + OVERHEAD
 }
 
-/// What an entry adds to the sum of a table, whatever the order.
-fn mark(key: &[u8], encoded: &[u8]) -> u64 {
-    let mut both = Vec::with_capacity(key.len() + encoded.len() + size_of::<u64>());
-    both.extend_from_slice(&(key.len() as u64).to_le_bytes());
-    both.extend_from_slice(key);
-    both.extend_from_slice(encoded);
-    hash_of(&both)
-}
-
 fn decoded<E: Wire>(bytes: &[u8]) -> E {
     wire::decode_all(bytes).expect("the engine checked that it is what was written")
 }
@@ -137,7 +127,6 @@ impl<E: Clone + Weigh + Wire> CachedTable<E> {
             costs: Costs::default(),
             len: 0,
             bytes: 0,
-            sum: 0,
             pristine: true,
             queue: VecDeque::new(),
             sent: VecDeque::new(),
@@ -324,15 +313,12 @@ impl<E: Clone + Weigh + Wire> CachedTable<E> {
 
     fn count(&mut self, key: &[u8], entry: &E, more: bool) {
         let weight = (key.len() + entry.weight()) as u64;
-        let mark = mark(key, &wire::encode(entry));
         if more {
             self.len += 1;
             self.bytes += weight;
-            self.sum = self.sum.wrapping_add(mark);
         } else {
             self.len -= 1;
             self.bytes -= weight;
-            self.sum = self.sum.wrapping_sub(mark);
         }
     }
 
@@ -354,11 +340,6 @@ impl<E: Clone + Weigh + Wire> CachedTable<E> {
     /// About how many bytes are in memory.
     pub fn in_memory(&self) -> u64 {
         self.costs.all()
-    }
-
-    /// The same for equal tables, however they came about.
-    pub fn sum(&self) -> u64 {
-        self.sum
     }
 
     /// Removes everything. A frozen view stays as it is.
