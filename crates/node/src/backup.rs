@@ -259,7 +259,14 @@ impl Node {
             None => view.is_backup(),
         };
         if group.view.as_ref().is_some_and(wanted) {
-            group.view = None;
+            self.end_view(id);
+        }
+    }
+
+    /// Whatever the group's view was for is over.
+    pub(crate) fn end_view(&mut self, id: GroupId) {
+        let Some(group) = self.groups.get_mut(&id) else { return };
+        if group.view.take().is_some() {
             group.machine.thaw();
             self.timers.set(Timer::Backup(id), None);
         }

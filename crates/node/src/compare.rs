@@ -62,6 +62,7 @@ impl Node {
         for id in ids {
             self.check_sum(id, out);
             self.ask_for_sums(id, out);
+            self.rebuild(now, id, out); // In quarantine, and refused the last time.
         }
     }
 
@@ -176,7 +177,8 @@ impl Node {
         index: u64,
         out: &mut Effects<Node>,
     ) {
-        self.drop_view(id, None);
+        // Nobody is to get this state, not a client, a follower, or a start that finds it as a snapshot.
+        self.end_view(id);
         // Its log is whole, only its state is not: another may lead at once. After this it is silent as a leader.
         self.drive(now, id, Input::Request(raft::Request::StepDown), out);
         let Some(group) = self.groups.get_mut(&id) else { return };
@@ -233,7 +235,7 @@ impl Node {
                 let export = Export::Chunk { backup, seq: rebuild.seq };
                 self.rebuild_request(now, id, export, out);
             }
-            // Refused, or unreadable: the next comparison finds this replica as it is, and it begins anew.
+            // Refused, or unreadable: it begins anew after a period.
             None => group.compared.rebuild = None,
             Some(false) => {
                 rebuild.seq += 1;

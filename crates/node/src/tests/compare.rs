@@ -194,3 +194,35 @@ fn a_replica_that_comes_back_different_is_found_in_an_idle_group() {
     trio.period();
     assert_eq!((trio.told(n, DIVERGED), trio.told(n, REBUILT)), (1, 1));
 }
+
+/// What is wrong must not become what a restart brings back.
+#[test]
+fn a_replica_in_quarantine_writes_no_snapshot_of_its_own_to_the_end() {
+    let small = |n| Config { snapshot_bytes: 1024, chunk_bytes: 100, misses: (0, 1), ..config(n) };
+    let mut trio = Trio::with(1 << 20, small);
+    let writing = |trio: &Trio, leader: usize| {
+        let writes = |n: &usize| trio.nodes[*n].0.core().groups[&DEFAULT_GROUP].view.is_some();
+        (0..3).filter(|n| *n != leader).find(writes)
+    };
+    let begun = (0..500).find_map(|key| {
+        trio.run(0, 1, &[&format!("SET k{key} {}", "v".repeat(60))]);
+        let leader = trio.leader(DEFAULT_GROUP);
+        writing(&trio, leader).map(|n| (n, leader))
+    });
+    let (n, leader) = begun.expect("a follower writes a snapshot");
+    let index = trio.machine(n, DEFAULT_GROUP).applied();
+    let mark = trio.nodes[n].0.core().groups[&DEFAULT_GROUP].raft.mark().index;
+    let word =
+        trio.nodes[leader].0.core().packet(Content::Diverged { group: DEFAULT_GROUP, index });
+    trio.mail.push_back((NodeId(leader as u64 + 1), NodeId(n as u64 + 1), word));
+    for _ in 0..2 * PERIOD.as_millis() {
+        if trio.told(n, REBUILT) > 0 {
+            break;
+        }
+        let group = &trio.nodes[n].0.core().groups[&DEFAULT_GROUP];
+        assert_eq!(group.raft.mark().index, mark, "a snapshot of the wrong state is durable");
+        trio.turn();
+    }
+    assert_eq!((trio.told(n, DIVERGED), trio.told(n, REBUILT)), (1, 1));
+    assert_eq!(trio.run(n, 1, &["SET b 2", "GET b"]), "+OK $1 2");
+}
