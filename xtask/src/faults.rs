@@ -1,8 +1,8 @@
 //! `cargo xtask faults [SECONDS]`: what the real binary does when its leader is killed, paused, on a slow disk or on a
 //! full one, under load; each history is judged linearizable or the command fails.
 //!
-//! Writes docs/measurements/<date>-faults.md, and below target/faults a page per fault with the answers over time. `ATOLL`
-//! names a binary; without it a release build is made.
+//! Writes docs/measurements/<date>-faults.md, and below target/faults a page per fault with the answers over time.
+//! `ATOLL` names a binary; without it a release build is made.
 
 use crate::measure::{binary, tell};
 use crate::{Context, Outcome};

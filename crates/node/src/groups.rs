@@ -59,6 +59,7 @@ impl Node {
         }
         for (to, message) in said.early_sends {
             if let Some((node, packet)) = address(to, message) {
+                self.alive.told(now, node);
                 out.send_early(node, packet); // The core argued for it.
             }
         }

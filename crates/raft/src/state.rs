@@ -428,8 +428,13 @@ impl Raft {
         assert_eq!(last.term, self.term, "a leader's log ends with its own term");
         assert!(leader.own <= last.index, "durable {} > last {}", leader.own, last.index);
         assert!(leader.noop <= last.index, "the no-op is gone");
-        assert!(leader.followers.keys().copied().eq(self.peers()), "progress of all but itself");
         let (since, in_force) = self.log.configuration();
+        let (me, followers, current) = (self.config.id, &leader.followers, self.configuration());
+        let all = current.voters.iter().chain(current.outgoing.iter());
+        let mut all = all.chain(current.learners.iter());
+        let fed = all.all(|id| id == me || followers.contains_key(&id));
+        let right = followers.keys().all(|id| *id != me && current.contains(*id));
+        assert!(fed && right, "progress of all but itself");
         assert!(in_force.is_valid(), "a leader of {in_force:?}");
         if let Some(handover) = &leader.handover {
             assert!(self.voters().contains(handover.to), "leadership for {}", handover.to);
